@@ -1,8 +1,9 @@
 """Who is done hands out its final model: to a neighbour that comes back when nobody is left to train with.
 
 A layer around any core. The end that is done stays for `gossip.hand_out` seconds, says so on every fresh link (LEAVE)
-and answers WANT with FINAL. The end that is behind asks before it would train a round alone, takes the mean of what
-comes from those who left ahead of it, and ends; the rounds between it has not trained, and says so.
+and answers WANT with FINAL. The end that is behind asks before it would train a round alone, or end since it may not
+(`gossip.alone: wait`), takes the mean of what comes from those who left ahead of it, and ends; the rounds between it
+has not trained, and says so.
 
 A peer that has trained its last round alone (its line was cut, say) is behind in the same sense: before it says that it
 is done it asks whoever is, as long as it stays. If those have ended as it has, all take the mean.
@@ -37,6 +38,8 @@ from p2pfl_me.networks.layout import Ranges
 
 HANDED = "handed"
 """The reason to finish of who took its neighbours' final model."""
+ALONE = "alone"
+"""The reason to finish of who would train without anybody, where the contract wants none of that."""
 DONE = ("rounds", "time", "work", "patience", HANDED)
 """The reasons to finish of who does not come back for more."""
 
@@ -81,6 +84,10 @@ class _State(Enum):
     DONE = auto()
 
 
+def _is_goodbye(action: Action) -> bool:
+    return isinstance(action, Send) and action.message.kind is Kind.LEAVE
+
+
 class HandOut:
     """A core, and around it what this module says.
 
@@ -123,9 +130,13 @@ class HandOut:
         """Those of them that will not come back for more."""
         self._deaf: set[int] = set()
         """Those who were asked over this link, and did not answer."""
-        self._held: Train | None = None
-        """The round that this peer trains if nothing comes."""
+        self._held: Train | Finish | None = None
+        """The round that this peer trains if nothing comes, or its end."""
+        self._ends: Finish | None = None
+        """How the core has ended, while this peer still asks or takes."""
         self._asked: set[int] = set()
+        self._asks_in = 0
+        """The round in which they were asked."""
         self._got: dict[int, Vector] = {}
         self._was_alone = False
         """In the last round."""
@@ -156,7 +167,7 @@ class HandOut:
         self._core.on_stop(now)  # its goodbye would tell of where it stood
         skipped = self._completed - self._trained - self._joined
         finish = Finish(HANDED, self._trained, skipped=skipped, alone=self._alone)
-        return [*(Send(peer, self._goodbye(finish)) for peer in sorted(self._linked)), *self._end(finish)]
+        return self._say_goodbye(finish)
 
     def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
         if sender not in self._neighbours:
@@ -207,7 +218,7 @@ class HandOut:
         if timer is not Timer.HAND_OUT:
             return self._out(now, self._core.on_timer(now, timer, round))
         awaited = self._state is _State.LONELY and round == self._completed
-        if not awaited and (self._state is not _State.ASKING or self._held is None or self._held.round != round):
+        if not awaited and (self._state is not _State.ASKING or self._asks_in != round):
             return []
         self._deaf |= self._asked - self._got.keys()
         self._asked &= self._got.keys()
@@ -232,8 +243,10 @@ class HandOut:
     def on_stop(self, now: float) -> list[Action]:
         if self._finish:
             return [Leave()]
-        self._state = _State.DONE
-        return self._core.on_stop(now)
+        self._state, ends = _State.DONE, self._ends
+        if ends is None:
+            return self._core.on_stop(now)
+        return self._say_goodbye(replace(ends, reason="stopped"))
 
     # -- who is behind ------------------------------------------------------------------------------------------
 
@@ -249,8 +262,12 @@ class HandOut:
                     self._was_alone = action.alone
                     out.append(action)
                 case Finish() if self._was_alone and self._averages and self._stays_s and action.reason in DONE:
-                    unsaid = (each for each in out if not (isinstance(each, Send) and each.message.kind is Kind.LEAVE))
+                    unsaid = (each for each in out if not _is_goodbye(each))
                     out = [*unsaid, *self._wait_for_more(now, action)]
+                case Finish() if action.reason == ALONE and (ahead := self._ahead(self._completed)):
+                    self._ends = action
+                    out = [each for each in out if not _is_goodbye(each)]
+                    out += self._ask(now, ahead, self._completed, action)
                 case Finish():
                     # The core says nothing more to those who left before it, and who may wait for this word.
                     out += [Send(peer, self._goodbye(action)) for peer in sorted(self._linked & self._ended.keys())]
@@ -262,13 +279,20 @@ class HandOut:
         return out
 
     def _before_training(self, now: float, train: Train) -> list[Action]:
-        ahead = {peer for peer in self._linked - self._deaf if self._ended.get(peer, 0) > train.round}
+        ahead = self._ahead(train.round)
         if not ahead or self._linked - self._ended.keys():
             return [train]
-        self._state, self._held = _State.ASKING, train
-        self._asked, self._got = ahead, {}
-        wants = [Send(peer, Message(Kind.WANT, train.round)) for peer in sorted(ahead)]
-        return [*wants, SetTimer(Timer.HAND_OUT, train.round, now + self._patience_s)]
+        return self._ask(now, ahead, train.round, train)
+
+    def _ahead(self, round: int) -> set[int]:
+        """Who has left with more behind it than the rounds before this one, and may be asked."""
+        return {peer for peer in self._linked - self._deaf if self._ended.get(peer, 0) > round}
+
+    def _ask(self, now: float, ahead: set[int], round: int, held: Train | Finish) -> list[Action]:
+        self._state, self._held = _State.ASKING, held
+        self._asked, self._got, self._asks_in = ahead, {}, round
+        wants = [Send(peer, Message(Kind.WANT, round)) for peer in sorted(ahead)]
+        return [*wants, SetTimer(Timer.HAND_OUT, round, now + self._patience_s)]
 
     def _on_final(self, now: float, sender: int, message: Message) -> list[Action]:
         asking = self._state in (_State.ASKING, _State.LONELY)
@@ -289,14 +313,17 @@ class HandOut:
             return self._take() if self._got and self._got.keys() >= self._neighbours - self._deaf else []
         if self._state is not _State.ASKING or self._held is None:
             return []
-        if self._linked - self._ended.keys():
-            return self._train_after_all()
+        if self._ends is None and self._linked - self._ended.keys():
+            return self._go_on_after_all()
         if self._asked - self._got.keys():
             return []
-        return self._take() if self._got else self._train_after_all()
+        return self._take() if self._got else self._go_on_after_all()
 
-    def _train_after_all(self) -> list[Action]:
+    def _go_on_after_all(self) -> list[Action]:
         held, self._held, self._state = self._held, None, _State.TRAINING
+        if isinstance(held, Finish):
+            self._ends = None
+            return self._say_goodbye(held)
         return [held] if held else []
 
     def _take(self) -> list[Action]:
@@ -339,6 +366,10 @@ class HandOut:
         return [Send(peer, Message(Kind.WANT, self._completed)), again]
 
     # -- who is done --------------------------------------------------------------------------------------------
+
+    def _say_goodbye(self, finish: Finish) -> list[Action]:
+        """What the core would have said, had it not been asked for first whether somebody has the model of the run."""
+        return [*(Send(peer, self._goodbye(finish)) for peer in sorted(self._linked)), *self._end(finish)]
 
     def _end(self, finish: Finish) -> list[Action]:
         self._state, self._finish = _State.DONE, finish

@@ -12,7 +12,7 @@ from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.ended import Ended
 from p2pfl_me.gossip.hand_out import Final, HandOut, Place
-from p2pfl_me.gossip.protocol import Finish, Leave, Mixed, Refuse, Send, Timer, Train
+from p2pfl_me.gossip.protocol import Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.simulation.faults import Crash, FaultModel, Partition
@@ -40,6 +40,14 @@ def test_who_comes_back_at_the_end_takes_the_final_model(protocol: str) -> None:
     np.testing.assert_allclose(swarm.starts[2].params, (swarm.starts[1].params + swarm.starts[3].params) / 2, atol=1e-6)
     assert swarm.ended[2] < BACK_AT + 20
     assert all(swarm.finished[peer].reason == "rounds" for peer in (0, 1, 3, 4))
+
+
+@pytest.mark.parametrize("protocol", ["dpsgd", "push"])
+def test_who_would_not_train_alone_takes_it_too(protocol: str) -> None:
+    late = back_when_all_is_over(protocol, 600.0, alone="wait").finished[2]
+    assert (late.reason, late.rounds + late.skipped, late.alone) == ("handed", ROUNDS, 0) and late.skipped
+    in_vain = back_when_all_is_over(protocol, 10.0, back=500.0, alone="wait").finished[2]
+    assert in_vain.reason == "alone" and in_vain.rounds < ROUNDS, "nobody is there to ask"
 
 
 @pytest.mark.parametrize("protocol", ["dpsgd", "push"])
@@ -325,3 +333,37 @@ def test_whoever_ends_at_the_last_ones_goodbye_goes_once() -> None:
     core.on_peer(0.0, 1, True)
     said = core.on_message(1.0, 1, Message(Kind.LEAVE, ROUNDS, ROUNDS))
     assert [type(each) for each in said if not isinstance(each, Send)] == [Finish, Leave]
+
+
+class _Alone(Ended):
+    """A core that ends since nobody is left to train with."""
+
+    def __init__(self) -> None:
+        super().__init__(Progress(trained=3), 3)
+
+    def start(self, now: float) -> list[Any]:
+        return [Send(1, Message(Kind.LEAVE, 3, 3)), Finish("alone", 3)]
+
+
+def about_to_end_alone() -> HandOut:
+    core = HandOut(_Alone(), (1, 3), Place(np.zeros(8, np.float32), 3, Progress(trained=3)), Final(8), stays_s=60,
+                   patience_s=30, rounds=ROUNDS)  # fmt: skip
+    core.on_peer(0.0, 1, True)
+    core.on_message(0.0, 1, Message(Kind.LEAVE, ROUNDS, ROUNDS))
+    assert core.start(0.0) == [Send(1, Message(Kind.WANT, 3)), SetTimer(Timer.HAND_OUT, 3, 30.0)]
+    return core
+
+
+def test_who_ends_alone_asks_before_it_says_so() -> None:
+    end = [Send(1, Message(Kind.LEAVE, 3, 3)), Finish("alone", 3)]
+    assert about_to_end_alone().on_timer(30.0, Timer.HAND_OUT, 3) == end, "the one that is asked is mute"
+    assert about_to_end_alone().on_peer(5.0, 1, False)[-1:] == end[-1:], "or goes"
+    assert about_to_end_alone().on_stop(5.0) == [end[0], Finish("stopped", 3)], "or the user does not wait for it"
+    core = about_to_end_alone()
+    assert core.on_peer(1.0, 3, True) == [], "who is back too late to train with changes nothing"
+    (taken,) = core.on_message(5.0, 1, Message(Kind.FINAL, ROUNDS, ROUNDS, np.ones(8, np.float32)))
+    assert isinstance(taken, Mixed) and taken.handed and taken.params.tolist() == [1.0] * 8
+    assert core.on_evaluated(6.0, None)[-1] == Finish("handed", 3, skipped=ROUNDS - 3, stays_s=60)
+    core = about_to_end_alone()
+    core.on_message(5.0, 1, Message(Kind.FINAL, ROUNDS, ROUNDS, np.ones(8, np.float32)))
+    assert core.on_stop(5.5)[-1] == Finish("stopped", 3), "while it is stored"
