@@ -41,7 +41,8 @@ forkserver.set_forkserver_preload = _preload
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE)
 HANDLERS = {number: signal.getsignal(number) for number in HANDLED}
 
-settings.register_profile("house", deadline=None)
+settings.register_profile("house", deadline=None, max_examples=30)
+settings.register_profile("thorough", deadline=None, max_examples=100)
 settings.load_profile("house")
 
 

@@ -100,6 +100,7 @@ def test_a_server_that_still_imports_ends_with_its_parent_however_that_ends(tmp_
     assert command.returncode == -signal.SIGKILL
 
 
+@pytest.mark.thorough
 def test_a_script_needs_no_guard_because_workers_do_not_run_it_again(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "import sys\nfrom p2pfl_me.workers import pool\n"

@@ -58,7 +58,7 @@ def unfinished() -> Iterator[Contract]:
     AGGREGATIONS.remove("unfinished")
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "options",
     [

@@ -132,6 +132,7 @@ def test_a_failed_cell_is_told_and_the_page_is_on_the_others(request_: Request) 
     assert "ring · mesh" in words and "line" not in words.splitlines()[0]
 
 
+@pytest.mark.thorough
 def test_several_jobs_leave_the_same_cells(finished: Request, tmp_path: Path) -> None:
     code, said = run(replace(finished, jobs=2, out=tmp_path / "other"))
     assert code == 0, said

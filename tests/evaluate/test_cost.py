@@ -57,6 +57,7 @@ def test_the_course_ends_where_the_evaluation_does_and_counts_every_byte(tmp_pat
     assert [row["round"] for row in csv_rows((asked.out / "course.csv").read_text())] == ["1", "2", "3"]
 
 
+@pytest.mark.thorough
 def test_asking_on_the_way_changes_no_answer(tmp_path: Path) -> None:
     plain = make_request(tmp_path)
     run(plain)

@@ -186,6 +186,7 @@ def group_lives(group: int) -> bool:
     return True
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_ctrl_c_ends_in_order(tmp_path: Path) -> None:
     data = write_vectors(tmp_path / "vectors.safetensors", range(8))

@@ -154,6 +154,7 @@ def test_words_are_those_of_the_proposal() -> None:
     assert as_words("7f00 0001") == "lusab babad"
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_two_labs_on_one_machine_by_the_commands_that_help_prints(tmp_path: Path) -> None:
     base, runner = free_base(2), CliRunner()

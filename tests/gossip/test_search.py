@@ -32,7 +32,7 @@ def search(rows: Rows, rounds: int, fault: Fault, **options: object) -> Found:
     return found
 
 
-@pytest.mark.few(14)
+@pytest.mark.few(7)
 @pytest.mark.parametrize("core", [DPSGD, Overlapped])
 @pytest.mark.parametrize("who", [0, 1])
 @pytest.mark.parametrize("fault", Fault)

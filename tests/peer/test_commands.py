@@ -86,7 +86,7 @@ def test_the_wire_shows_no_weights(tmp_path: Path) -> None:
     assert len(seen) > 2 * 4 * 263_000, "and all of both models"
 
 
-@pytest.mark.few(5)
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -50,6 +50,7 @@ def find(lines: list[dict[str, Any]], **wanted: object) -> int:
     return next(at for at, line in enumerate(lines) if wanted.items() <= line.items())
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_real_peers_one_killed_and_resumed_are_replayed_to_their_checkpoints(tmp_path: Path) -> None:
     vectors = write_vectors(tmp_path / "vectors.safetensors", range(6))

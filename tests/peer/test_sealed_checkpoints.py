@@ -182,6 +182,7 @@ def test_the_systems_keyring_may_have_the_passphrase(monkeypatch: pytest.MonkeyP
         passphrase.known_passphrase("x")
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_a_sealed_peer_that_is_killed_goes_on_by_its_passphrase_and_by_no_other(tmp_path: Path, words: Path) -> None:
     agreed = write_contract(

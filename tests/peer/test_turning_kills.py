@@ -69,6 +69,7 @@ def test_between_any_two_writes_the_run_stands_before_the_change_or_after_it(
     assert load_contract(RunFolder(run).earlier_contract(1)) == labs.contract
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_a_lab_that_is_killed_in_the_turn_goes_on_under_the_change(tmp_path: Path) -> None:
     rounds, at = 8, 4

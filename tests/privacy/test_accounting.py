@@ -24,6 +24,7 @@ def test_epsilon_is_within_a_percent_of_the_accountants_finest_orders(release: R
     assert finest.get_epsilon(1e-5) <= ours * (1 + 1e-9) <= 1.01 * finest.get_epsilon(1e-5)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("release", CASES[1:3], ids=str)
 def test_another_librarys_accountant_promises_no_less(release: Release) -> None:
     """Opacus bounds one direction of the two that dp-accounting looks at; where they differ ours is the larger."""

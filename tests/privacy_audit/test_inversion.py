@@ -72,6 +72,7 @@ def test_a_rounds_change_shows_the_clips_and_protections_take_that_away(tmp_path
     assert masks.likeness < plain.likeness - 0.1, "of a sum of three, each is seen less"
 
 
+@pytest.mark.thorough
 def test_descent_puts_a_smooth_picture_together_that_a_small_network_was_shown_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

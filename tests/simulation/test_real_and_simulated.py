@@ -68,6 +68,7 @@ def test_a_real_swarm_and_its_simulation_end_bit_equal(
             assert {"lab 0", "lab 1"} == set(one["test"]["by_subject"])
 
 
+@pytest.mark.thorough
 def test_seals_and_the_network_change_no_bit_and_bytes_are_counted_alike(tmp_path: Path, vectors: Path) -> None:
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS))
     sent = {}

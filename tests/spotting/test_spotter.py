@@ -97,6 +97,7 @@ def test_a_head_turn_is_not_an_expression() -> None:
     assert {event.verdict for event in spot(seen, DEFAULT)} == {Verdict.TURN}
 
 
+@pytest.mark.thorough
 def test_strong_expressions_do_not_hide_a_weak_one() -> None:
     acts = [Bump(4.0 + 2 * index, 0.4, height) for index, height in enumerate((0.08, 0.07, 0.016, 0.08))]
     seen = Face(acts).observe(clock(13))

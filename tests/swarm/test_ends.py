@@ -79,6 +79,7 @@ def test_ctrl_c_stops_all_in_order_and_leaves_a_readable_run(tmp_path: Path, vec
     assert write_report([run], tmp_path / "page").exists()
 
 
+@pytest.mark.thorough
 def test_what_comes_after_the_peers_and_cannot_be_written_is_told_in_words(tmp_path: Path, vectors: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 3, training="{rounds: 1, local_epochs: 1}")
     run = tmp_path / "run"
@@ -146,6 +147,7 @@ def corrected(tmp_path_factory: pytest.TempPathFactory, vectors: Path) -> Correc
     return Corrected(command, run, left, refused, p2pme(folder / "home", *command))
 
 
+@pytest.mark.thorough
 def test_a_refused_swarm_neither_blocks_the_corrected_one_nor_takes_files_that_were_there(corrected: Corrected) -> None:
     code, output = corrected.refused
     assert code == 2 and "cannot be dealt to 13 peers" in output
@@ -162,6 +164,7 @@ def test_a_folder_with_a_run_is_not_written_over(corrected: Corrected) -> None:
     assert {path: path.stat().st_mtime_ns for path in corrected.run.rglob("*")} == before
 
 
+@pytest.mark.thorough
 def test_a_refused_backbone_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     weights = f"{{source: file, sha256: '{'0' * 64}'}}"
     data = "{synthetic: {subjects: 6, clips_per_subject: 1}}"

@@ -37,7 +37,7 @@ def test_the_same_seed_gives_the_same_weights_twice(tmp_path: Path, vectors: Pat
         assert (traffic["event"], finish["event"]) == ("traffic", "finish") and 0 < handshakes < 2000
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "gossip",
     [
@@ -77,7 +77,7 @@ def test_arcs_run_on_real_peers(tmp_path: Path, vectors: Path, topology: str) ->
     assert write_report([run], run / "report").exists()
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("compression", ["int8", "{kind: fragments, parts: 2}", "topk", "power", "jwins"])
 def test_compressed_models_travel_between_real_peers(tmp_path: Path, vectors: Path, compression: str) -> None:
     gossip = f"{{compression: {compression}}}"
@@ -142,6 +142,7 @@ def test_a_run_without_test_clips_goes_all_the_way(tmp_path: Path) -> None:
     assert code == 0, output
 
 
+@pytest.mark.thorough
 def test_a_folder_of_images_with_labels_of_its_own(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     rows = ["path,dataset,subject,clip,label"]
