@@ -216,7 +216,7 @@ def lies(
 
 
 MORE = ((3, 0), (5, 0), (6, 0), (4, 1), (6, 1), (6, 2))
-TRIES = 20
+TRIES = 40
 
 
 @pytest.mark.parametrize(
