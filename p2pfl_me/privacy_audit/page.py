@@ -34,8 +34,8 @@ HOW = (
     "Every unit, a clip or a subject with all of their clips, is in or out by the toss of a coin; the contract is run "
     "on what is in, with all its peers, here. A neighbour then asks every model that the exchange showed it.",
     "LiRA compares a unit's score with those that it got in the other games, in and out. AUC .5 is chance, 1 is "
-    "certainty. Advantage: true less false accusations, at the best of all thresholds, and so above 0 by luck; who "
-    "learns nothing stays below the number in brackets in 95 % of draws of who was in. Caught at 10 %: the share of "
+    "certainty. Advantage: true less false accusations, at the best of all thresholds, and so above 0 by luck. "
+    "Caught at 10 %: the share of "
     "members that are found while a tenth of the others is accused, .1 is chance.",
     "Epsilon at least: with 95 % confidence no smaller epsilon holds (one game, Steinke, Nasr and Jagielski 2023). It "
     "stays 0 where units are few: then nothing is proven, neither good nor bad. Epsilon promised is the contract's.",
@@ -200,9 +200,14 @@ def _table(findings: Sequence[Finding]) -> Table:
         del columns["under"]
     if set(columns["epsilon promised"]) == {"none"}:
         del columns["epsilon promised"]
-    caption = (
-        "In brackets what 95 % of draws of the units lie between, with the games that were played. Worst peer: whose "
-        "units are told apart best, and their AUC."
+    caption = " ".join(
+        (
+            *["In brackets below an AUC: what 95 % of draws of the units lie between, with the games that were played."]
+            * any(each.interval is not None for each in findings),
+            *["In brackets below an advantage: what who learns nothing stays below in 95 % of draws of who was in."]
+            * any(each.luck is not None for each in findings),
+            "Worst peer: whose units are told apart best, and their AUC.",
+        )
     )
     flush_left = frozenset(place for place, name in enumerate(columns) if name in {"under", "unit"})
     return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)), caption, flush_left)

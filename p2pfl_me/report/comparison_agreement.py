@@ -40,8 +40,8 @@ def agreement_blocks(setting: Setting) -> Iterator[Block]:
         tuple(rows),
         "The first five are predicted from the graph alone. At most, expected, measured: the share of the consensus "
         "distance that one exchange leaves (largest eigenvalue; when models differ at random; geometric mean over "
-        "rounds and seeds). A graph that changes has no bound for a single round. Distance at the end: to the average "
-        "model, as a share of its norm.",
+        f"rounds{' and seeds' * setting.several}). A graph that changes has no bound for a single round. Distance at "
+        "the end: to the average model, as a share of its norm.",
     )
 
 

@@ -19,8 +19,10 @@ def cost_blocks(setting: Setting) -> Iterator[Block]:
         yield Table(
             ("", *("rounds", "seconds", "MB a peer")[shown], "seeds that reached it"),
             tuple((method.name, *cells[shown], cells[-1]) for method, cells in reached_by),
-            f"Until {who}, averaged over seeds, first has UF1 {target:.3f}. The last column counts seeds by "
-            f"themselves. The default target is 95 % of the best UF1 that {ended} ended with, mean over seeds.",
+            f"Until {who}{', averaged over seeds,' * setting.several} first has UF1 {target:.3f}. "
+            + "The last column counts seeds by themselves. " * setting.several
+            + f"The default target is 95 % of the best UF1 that {ended} ended with"
+            + (", mean over seeds." if setting.several else "."),
         )
 
 

@@ -16,6 +16,8 @@ def fault_blocks(setting: Setting, under_faults: Sequence[UnderFaults]) -> Itera
     names = [method.name for method in setting.methods]
     shown = [UnderFaults("undisturbed", setting.methods), *(each for each in under_faults if each.methods)]
     header = ("", *(each.name for each in shown))
+    deviation = ", ± standard deviation over seeds" * setting.several
+    over = ", mean ± standard deviation over seeds" * setting.several
 
     def table(cell: Callable[[Method], str], caption: str) -> Table:
         found = [{method.name: cell(method) for method in each.methods} for each in shown]
@@ -24,17 +26,17 @@ def fault_blocks(setting: Setting, under_faults: Sequence[UnderFaults]) -> Itera
     if len(shown) > 1:
         yield table(
             lambda method: figure(spread(list(method.score().values()))),
-            "UF1 of the average model at the last round, mean ± standard deviation over seeds.",
+            f"UF1 of the average model at the last round{over}.",
         )
         if any(each.lies for each in shown):
             yield table(
                 lambda method: figure(spread(list(method.score(Arm.GOSSIP).values()))),
-                "UF1 of the honest peers' own models at the last round, their mean, ± standard deviation over seeds. "
+                f"UF1 of the honest peers' own models at the last round, their mean{deviation}. "
                 "Liars are left out where there are some, whatever they may have learned.",
             )
         yield table(
             _last_seconds,
-            "Seconds until the slowest peer had ended its last round, mean over seeds."
+            f"Seconds until the slowest peer had ended its last round{', mean over seeds' * setting.several}."
             + ("" if all(each.lies for each in shown[1:]) else _patience(setting)),
         )
     left_out = [f"{each.name}: not run, {each.reason}." for each in under_faults if each.reason]

@@ -46,8 +46,8 @@ def field_blocks(setting: Setting) -> Iterator[Block]:
     table = tuple((row.name, *_of(row, datasets), *_cells(row)) for row in rows)
     caption = (
         "UF1 and UAR over all classes with 95 % intervals over draws of test subjects, then F1 of each class; means "
-        "over seeds and peers, of models that were asked. Of several seeds the ends of the intervals are averaged."
-        f"{_unknown_words(rows)}"
+        f"over {'seeds and ' * setting.several}peers, of models that were asked."
+        f"{' Of several seeds the ends of the intervals are averaged.' * setting.several}{_unknown_words(rows)}"
     )
     title = "UF1 and UAR with intervals, and F1 of each class" + (", by data set" if datasets else "")
     header = ("", *of, "UF1", "UAR", *(f"F1, {name}" for name in classes))

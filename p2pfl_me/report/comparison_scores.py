@@ -16,10 +16,9 @@ def score_blocks(setting: Setting) -> Iterator[Block]:
     for metric, title in METRICS.items():
         whose = ("the model",) if setting.alone else ("average model", "mean peer", "worst peer", "best peer")
         yield Table((title, *whose), tuple(_score_rows(setting, metric)), folded="" if metric == METRIC else title)
-    yield Paragraph(
-        "Scores at the last round, mean ± standard deviation over seeds; macro F1 is UF1 under its other name. "
-        "scores.csv has every seed."
-    )
+    over = ", mean ± standard deviation over seeds" * setting.several
+    every = "every seed" if setting.several else "every number"
+    yield Paragraph(f"Scores at the last round{over}; macro F1 is UF1 under its other name. scores.csv has {every}.")
 
 
 def _score_rows(setting: Setting, metric: str) -> Iterator[tuple[str, ...]]:

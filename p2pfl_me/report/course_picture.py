@@ -51,7 +51,7 @@ def scores_by_round(setting: Setting) -> Picture | None:
     """None without scores."""
     baselines = tuple(_baselines(setting))
     whose = "The peer's model after every round" if setting.alone else "The mean peer's own model after every exchange"
-    reading = f"{whose}, averaged over the seeds that reached the round."
+    reading = f"{whose}{', averaged over the seeds that reached the round' * setting.several}."
     if any(row[HEADER.index("uf1_std")] for row in _set_ups(setting)):
         reading += " The bars on the right are one standard deviation over seeds; every seed has other test clips."
     if baselines:

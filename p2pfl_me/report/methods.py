@@ -63,6 +63,11 @@ class Setting:
         return all(run.contract.peers.count == 1 for method in self.methods for run in method.runs)
 
     @property
+    def several(self) -> bool:
+        """Whether there are seeds to speak of: of one there is no mean and no deviation."""
+        return any(len(method.runs) > 1 for method in self.methods)
+
+    @property
     def target(self) -> float | None:
         means = [float(np.mean(list(scores.values()))) for method in self.methods if (scores := method.score())]
         return self.goal if self.goal is not None else 0.95 * max(means) if means else None

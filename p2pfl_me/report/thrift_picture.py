@@ -31,9 +31,9 @@ def thrift_picture(setting: Setting) -> Picture | None:
     return Picture(
         "score-per-mb",
         "Score for each megabyte",
-        "The average model's final UF1 divided by the megabytes that a peer has sent in all rounds; the line is "
-        "one standard deviation over seeds, the order that of the contracts. It rewards thrift: a set-up that "
-        "sends little stands high even with a low score, so read it beside the scores.",
+        "The average model's final UF1 divided by the megabytes that a peer has sent in all rounds, in the order of "
+        f"the contracts.{' The line is one standard deviation over seeds.' * any(row[2] for row in rows)} It rewards "
+        "thrift: a set-up that sends little stands high even with a low score, so read it beside the scores.",
         "Bar chart of UF1 per megabyte for every set-up",
         ("series", "uf1_per_mb", "std", "uf1", "mb_a_peer"),
         tuple(rows),

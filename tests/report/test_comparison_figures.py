@@ -20,6 +20,7 @@ from p2pfl_me.report.events import PeerLog
 from p2pfl_me.report.figures import SettingPart, figures, setting_figures
 from p2pfl_me.report.frontier_picture import line_seconds
 from p2pfl_me.report.line_styles import line_styles_of
+from p2pfl_me.report.markdown import render_markdown
 from p2pfl_me.report.methods import Comparison, Method, Setting, UnderFaults
 from p2pfl_me.report.numbers import csv_rows, csv_text
 from p2pfl_me.report.run import Run
@@ -305,6 +306,20 @@ def test_a_page_on_liars_speaks_of_liars_and_of_no_absence(runs: dict[str, tuple
     assert "All of it again under: 1 liar: sign_flip." in page.subtitle, "the first screen says what was run"
     titles = [section.title.partition(" (")[0] for section in page.sections]
     assert "With liars among the peers" in titles and "Under stress" not in titles
+
+
+def test_a_comparison_of_one_seed_speaks_of_no_mean_over_seeds_and_of_no_deviation(
+    runs: dict[str, tuple[Run, ...]],
+) -> None:
+    of, one = (Setting("", tuple(replace(each, runs=each.runs[:n]) for each in setting(runs).methods)) for n in (2, 1))
+    pages = (
+        render_markdown(
+            compose(Comparison((each,), under_faults=(UnderFaults("10 % loss", each.methods),)), in_full=True)
+        )
+        for each in (of, one)
+    )
+    found = [re.findall(r"over (?:rounds and )?(?:the )?seeds|deviation", page) for page in pages]
+    assert len(found[0]) > 8 and not found[1], found[1]
 
 
 def test_large_figures_a_megabyte_end_in_a_digit() -> None:

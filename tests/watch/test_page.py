@@ -81,6 +81,13 @@ def test_it_shows_the_run_and_follows_it(run: Path, url: str) -> None:
             # Found and measured in one step: the page draws anew while it is looked at.
             height = page.evaluate("each => document.querySelector(each).getBoundingClientRect().height", letters)
             assert height >= 11, f"{letters} can be read on a phone"
+        hidden = page.evaluate(
+            """(() => { const words = [...document.querySelectorAll("#curve .tick")];
+            const boxes = words.map((each) => each.getBoundingClientRect());
+            return boxes.filter((a, place) => boxes.slice(place + 1).some((b) =>
+              a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)).length; })()"""
+        )
+        assert hidden == 0, "no word of the axes lies on another"
         page.click("#table th:nth-child(4) button")
         page.click("#table th:nth-child(4) button")
         assert [row.split()[0] for row in page.locator("#rows tr").all_inner_texts()] == ["2", "1", "0"]

@@ -154,9 +154,11 @@ function drawCurves(state) {
     parts.push(make("line", { x1: left, x2: width - right, y1: y(each), y2: y(each), class: "axis" }));
     parts.push(make("text", { x: left - 8, y: y(each) + 4, "text-anchor": "end", class: "tick" }, each.toFixed(2)));
   }
-  for (const round of new Set([1, Math.ceil(state.rounds / 2), state.rounds]))
-    parts.push(make("text", { x: x(round), y: height - 12, "text-anchor": "middle", class: "tick" }, round));
-  parts.push(make("text", { x: (left + width) / 2 + 60, y: height - 12, class: "tick" }, "round"));
+  // The word stands with the first number: one by itself between the ticks hid a tick of a long run or a narrow screen.
+  for (const round of new Set([1, Math.ceil(state.rounds / 2), state.rounds])) {
+    const anchor = round === 1 ? "start" : round === state.rounds ? "end" : "middle";
+    parts.push(make("text", { x: x(round), y: height - 12, "text-anchor": anchor, class: "tick" }, round === 1 ? "round 1" : round));
+  }
   const sums = new Map();
   let asked = 0; // a peer without clips to be asked about has no part in the mean, and takes none of it away
   for (const curve of state.curves) {
