@@ -110,6 +110,7 @@ def test_the_engines_end_with_the_same_bits(tmp_path: Path) -> None:
     assert found[0].params().shape == (1_715,)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("engine", ["simulate", "lockstep", "processes"])
 def test_a_listener_may_stop_a_run_which_keeps_what_it_has(engine: Any, tmp_path: Path) -> None:
     x, y, subjects = arrays()

@@ -27,6 +27,7 @@ def test_there_are_two_without_outputs() -> None:
         assert all(cell.get("outputs", []) == [] for cell in cells), "no figure of somebody's machine is kept"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))

@@ -68,6 +68,7 @@ def small(kind: str = "ring", **more: Any) -> Contract:
     return p2pfl_me.contract(kind, peers=3, training=training, **values)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("engine", ["simulate", "lockstep"])
 @pytest.mark.parametrize("classes", [CLASSES, None], ids=["chosen", "of the clips"])
 def test_a_run(engine: Any, classes: Any, own: Path, counts: Counts) -> None:
@@ -126,6 +127,7 @@ def test_a_command(own: Path, tmp_path: Path, counts: Counts, monkeypatch: pytes
     assert (counts.lists, counts.contradictions) == (1, 1)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("call", ["run", "evaluate", "compare"])
 def test_who_is_who_is_said_in_every_call(call: str, own: Path, tmp_path: Path, counts: Counts) -> None:
     table = good(tmp_path / "own", subjects=9)

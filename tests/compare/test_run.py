@@ -93,6 +93,7 @@ def test_a_second_time_runs_nothing_and_writes_the_same_page(finished: Request) 
     assert (finished.out / "report.html").read_bytes() == page
 
 
+@pytest.mark.thorough
 def test_just_the_unfinished_cells_are_run_again(copy: Request) -> None:
     before = manifests(copy.out)
     whole, without_scores, *victims = before
@@ -109,6 +110,7 @@ def test_just_the_unfinished_cells_are_run_again(copy: Request) -> None:
     assert [path for path in before if (path.parent / "left-over").exists()] == [whole]
 
 
+@pytest.mark.thorough
 def test_other_clips_make_every_cell_run_again(copy: Request, tmp_path: Path) -> None:
     other = write_vectors(tmp_path / "other.safetensors", range(13))
     assert "finished already" not in run(replace(copy, data=other))[1]
@@ -139,6 +141,7 @@ def test_several_jobs_leave_the_same_cells(finished: Request, tmp_path: Path) ->
     assert (tmp_path / "other" / "scores.csv").read_bytes() == (finished.out / "scores.csv").read_bytes()
 
 
+@pytest.mark.thorough
 def test_every_number_of_peers_has_its_part_of_the_page(request_: Request) -> None:
     code, said = run(replace(request_, contracts=request_.contracts[:2], peers=(4, 6)))
     assert code == 0 and "8/8" in said and "mesh, as the contract says, 6 peers, seed 1" in said
@@ -215,6 +218,7 @@ def test_with_seeds_enough_it_says_better_where_it_holds_and_only_there(request_
     assert "mesh is better than ring by 0.120" in words and "ring is better than mesh" not in words
 
 
+@pytest.mark.thorough
 def test_cost_to_the_target_is_counted_or_said_not_to_be_reached(request_: Request) -> None:
     run(replace(request_, target=0.5))
     lines = (request_.out / "report.md").read_text().splitlines()
@@ -222,7 +226,7 @@ def test_cost_to_the_target_is_counted_or_said_not_to_be_reached(request_: Reque
     assert any(line.startswith("| line | not reached |") for line in lines)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("in_process", [True, False])
 @pytest.mark.parametrize("baselines", [True, False])
 def test_features_are_made_where_it_is_seen_and_what_a_user_should_know_of_the_clips_is_told_once(
@@ -284,6 +288,7 @@ def test_real_processes_with_baselines_shared_by_all_topologies(request_: Reques
     assert [path.read_bytes() for path in request.out.glob("cells/*/seed-1/baselines.json")] == lent
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_ctrl_c_leaves_readable_cells_and_exit_code_130(request_: Request, tmp_path: Path) -> None:
     contracts = [str(path) for path in request_.contracts[:2]]

@@ -94,6 +94,7 @@ def test_a_written_set_is_sound_can_move_and_shows_neutral_faces_when_asked(tmp_
         write_synthetic(SMALL, 1, tmp_path / "moved", planned())
 
 
+@pytest.mark.thorough
 def test_neutral_clips_move_less_than_expressions(tmp_path: Path) -> None:
     drawn = write_synthetic(SMALL, 1, tmp_path / "set", planned(neutral=7))
     strain = {True: 0.0, False: 0.0}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from p2pfl_me.cli.main import cli
 from p2pfl_me.contract import contract_from_yaml, digest
@@ -34,23 +34,29 @@ MEMBERS = TEXT.replace(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of three laboratories, exported in both precisions."""
+    """A run of three laboratories, and `new/model.onnx`, its average."""
     folder = tmp_path_factory.mktemp("export")
-    run = pictures_run(folder, agreed := contract_from_yaml(MEMBERS))
-    ManifestFile(run, agreed).warn("drawn faces")
+    ManifestFile(pictures_run(folder, agreed := contract_from_yaml(MEMBERS)), agreed).warn("drawn faces")
+    exported(folder, "new/model.onnx")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def int8(folder: Path) -> Path:
+    """Peer 1's model in few bits, of the same run."""
+    done = exported(folder, "int8.onnx", "--int8", "--peer", "1", "--max-loss", "1", "--json")
+    path, told = folder / "int8.onnx", json.loads(done.stdout)
+    assert told["checked"]["clips"] == 6 and told["precision"] == "int8" and told["warnings"] == ["drawn faces"]
+    assert told["file"] == str(path) and told["bytes"] == path.stat().st_size and Path(told["card"]).is_file()
+    return path
+
+
+def exported(folder: Path, name: str, *options: str) -> Result:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("P2PME_HOME", str(folder))
-        for arguments in (
-            ["-o", "new/model.onnx"],
-            ["-o", "int8.onnx", "--int8", "--peer", "1", "--max-loss", "1", "--json"],
-        ):
-            name = folder / arguments[1]
-            done = CliRunner().invoke(cli, ["export", str(run), "-o", str(name), *arguments[2:]])
-            assert done.exception is None and "checked on 6 clips of 2 subjects" in done.output, done.output
-        told = json.loads(done.stdout)
-        assert told["checked"]["clips"] == 6 and told["precision"] == "int8" and told["warnings"] == ["drawn faces"]
-        assert told["file"] == str(name) and told["bytes"] == name.stat().st_size and Path(told["card"]).is_file()
-    return folder
+        done = CliRunner().invoke(cli, ["export", str(folder / "run"), "-o", str(folder / name), *options])
+    assert done.exception is None and "checked on 6 clips of 2 subjects" in done.output, done.output
+    return done
 
 
 @pytest.mark.thorough
@@ -65,12 +71,11 @@ def test_the_float_file_is_pytorchs_average(folder: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_the_int8_file_is_one_peers_and_small(folder: Path) -> None:
-    path = folder / "int8.onnx"
-    file, run = load_recogniser(path, home=folder), load_recogniser(folder / "run", peer=1, home=folder)
+def test_the_int8_file_is_one_peers_and_small(folder: Path, int8: Path) -> None:
+    file, run = load_recogniser(int8, home=folder), load_recogniser(folder / "run", peer=1, home=folder)
     assert np.abs(file.scores(IMAGES) - run.scores(IMAGES)).max() < 0.1
-    assert path.stat().st_size < 0.3 * (folder / "new" / "model.onnx").stat().st_size
-    kinds = {node.op_type for node in onnx.load(str(path)).graph.node}
+    assert int8.stat().st_size < 0.3 * (folder / "new" / "model.onnx").stat().st_size
+    kinds = {node.op_type for node in onnx.load(str(int8)).graph.node}
     assert "QuantizeLinear" in kinds
 
 
@@ -94,14 +99,22 @@ def test_the_command_predicts_with_either(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_the_file_says_what_it_is_and_not_where_the_peers_are(folder: Path) -> None:
-    for name, precision, model in [("new/model.onnx", "float32", "average"), ("int8.onnx", "int8", "peer 1")]:
-        content = (folder / name).read_bytes()
-        said = {each.key: each.value for each in onnx.load_from_string(content).metadata_props}
-        assert json.loads(said["classes"]) == ["negative", "positive", "surprise"]
-        assert said["precision"] == precision and model in said["model"]
-        assert said["contract_digest"] == digest(contract_from_yaml(MEMBERS)).hex()
-        assert json.loads(said["preprocess"])["input"] == "image"
-        assert b"lab-1.example" not in content and b"A" * 42 not in content
+    says_what_it_is(folder / "new" / "model.onnx", "float32", "average")
+
+
+@pytest.mark.thorough
+def test_so_does_the_small_file(int8: Path) -> None:
+    says_what_it_is(int8, "int8", "peer 1")
+
+
+def says_what_it_is(path: Path, precision: str, model: str) -> None:
+    content = path.read_bytes()
+    said = {each.key: each.value for each in onnx.load_from_string(content).metadata_props}
+    assert json.loads(said["classes"]) == ["negative", "positive", "surprise"]
+    assert said["precision"] == precision and model in said["model"]
+    assert said["contract_digest"] == digest(contract_from_yaml(MEMBERS)).hex()
+    assert json.loads(said["preprocess"])["input"] == "image"
+    assert b"lab-1.example" not in content and b"A" * 42 not in content
 
 
 def test_a_file_that_disagrees_is_not_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,9 +148,9 @@ def test_what_cannot_be_exported_or_loaded_is_named(folder: Path, tmp_path: Path
     with pytest.raises(WeightsError, match="ONNX Runtime cannot compute"):
         load_recogniser(bare, runtime="onnx", home=folder)
     with pytest.raises(WeightsError, match="PyTorch cannot compute"):
-        load_recogniser(folder / "int8.onnx", runtime="torch", home=folder)
+        load_recogniser(folder / "new" / "model.onnx", runtime="torch", home=folder)
     with pytest.raises(WeightsError, match="holds one model"):
-        load_recogniser(folder / "int8.onnx", peer=0, home=folder)
+        load_recogniser(folder / "new" / "model.onnx", peer=0, home=folder)
     (tmp_path / "junk.onnx").write_bytes(b"junk")
     with pytest.raises(WeightsError, match="not an exported model"):
         load_recogniser(tmp_path / "junk.onnx", home=folder)

@@ -110,6 +110,7 @@ def test_a_face_that_moves_is_named(recogniser: Recogniser, tmp_path: Path, face
         assert predict(recogniser, path).label in recogniser.classes
 
 
+@pytest.mark.thorough
 def test_no_class_is_named_without_a_face_or_a_motion(
     recogniser: Recogniser, tmp_path: Path, face: list[np.ndarray]
 ) -> None:

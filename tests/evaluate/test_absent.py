@@ -147,6 +147,7 @@ def test_a_small_p_is_not_printed_as_none(p: float, words: str) -> None:
     assert p_words(p) == words
 
 
+@pytest.mark.thorough
 def test_a_data_set_that_nobody_was_asked_about_has_no_score(tmp_path: Path) -> None:
     results = three_labs(tmp_path)
     lab = np.array([each.dataset for each in results.design.items.clips])

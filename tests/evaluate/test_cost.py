@@ -78,6 +78,7 @@ def test_parts_that_stay_home_are_judged_by_their_own_subjects(tmp_path: Path) -
     assert card["shared_arm"] == "gossip_own_peer" and set(card["own_peers"]["1"].values()) == {0, 1}
 
 
+@pytest.mark.thorough
 def test_finished_evaluations_stand_in_one_table(tmp_path: Path) -> None:
     asked = make_request(tmp_path, target=0.0)
     variants = variants_of(["gossip.personal=[],last_layer"], ["training.rounds=1"])

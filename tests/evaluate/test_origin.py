@@ -62,7 +62,7 @@ def networks(folder: Path) -> dict[str, tuple[str, Path | None, str]]:
 CASES = ("seed", "imagenet", "file", "unknown file", "no file at hand", "whole", "own code", "own frozen")
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("case", CASES)
 def test_page_and_card_say_what_the_network_is(tmp_path: Path, case: str) -> None:
     model, weights, words = networks(tmp_path)[case]

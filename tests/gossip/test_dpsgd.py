@@ -74,7 +74,7 @@ def test_faultless_rounds_are_the_mixing_matrix() -> None:
     assert {finish.reason for finish in outcome.finished.values()} == {"rounds"}
 
 
-@settings(max_examples=60, **replayable)
+@settings(max_examples=30, **replayable)
 @given(graphs, st.integers(0, 2**32))
 def test_order_of_arrival_does_not_change_a_bit(graph: nx.Graph, seed: int) -> None:
     # A neighbour of slow neighbours may well be 2 s late; a deadline that fires decides what is mixed.
@@ -105,7 +105,7 @@ def test_edges_stay_symmetric_and_everyone_finishes(
         assert (peer, round) in outcome.finished[other].unsettled
 
 
-@settings(max_examples=60, **replayable)
+@settings(max_examples=30, **replayable)
 @given(graphs, st.integers(0, 2**32))
 def test_averaging_leaves_the_sum_of_all_steps_under_delays(graph: nx.Graph, seed: int) -> None:
     faults = Faults(latency=lambda rng: rng.choice([0.01, 0.01, 0.01, 3.0, 12.0]))

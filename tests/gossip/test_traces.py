@@ -114,7 +114,7 @@ def falling(peer: int, round: int) -> float:
     return max(1.0, 3.0 - round) + 0.1 * (peer == 1)
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("protocol", ALL)
 def test_bad_months_pass_as_approved(protocol: str, tmp_path: Path) -> None:
     own = {name: LIVES[name] for name in SHORT} if protocol in {"qg_dsgdm", "gradient_tracking"} else LIVES

@@ -77,6 +77,7 @@ def test_seeded_features_tell_clips_apart(seeded: tuple[str, Path]) -> None:
         assert alike.mean() < 0.6, "features of different clips are not one and the same answer"
 
 
+@pytest.mark.thorough
 def test_seeded_weights_are_the_seeds() -> None:
     once, twice, other = (seeded_tensors(architecture_of("mobilenet_v3_small"), seed) for seed in (5, 5, 6))
     assert all((once[key] == twice[key]).all() for key in once)

@@ -135,6 +135,7 @@ def pictures(count: int) -> list[Image]:
     return [np.random.default_rng(k).integers(0, 256, (64, 64, 3), dtype=np.uint8) for k in range(count)]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("trainable", "width"), [("head", 2048), ("block5", 8192)])
 def test_a_feature_is_computed_once_and_kept(tmp_path: Path, trainable: str, width: int) -> None:
     agreed = contract(f"model.trainable={trainable}")

@@ -71,6 +71,7 @@ def test_a_state_dict_of_a_kilobyte_takes_no_gigabytes(tmp_path: Path, *, new: b
 
 
 @counts_memory
+@pytest.mark.thorough
 def test_a_state_dict_that_was_pressed_together_takes_no_more_than_its_size_allows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,7 @@ def test_a_browser_that_lacks_something_watches_all_the_same(url: str, page: Pag
     page.get_by_text("No face is seen").wait_for()
 
 
+@pytest.mark.thorough
 def test_a_browser_that_cannot_read_the_pages_script_is_told(url: str, browser: Browser) -> None:
     context = browser.new_context()
     page = context.new_page()
@@ -158,6 +159,7 @@ def test_a_browser_that_cannot_read_the_pages_script_is_told(url: str, browser: 
     context.close()
 
 
+@pytest.mark.thorough
 def test_a_camera_of_more_pixels_than_the_command_takes_is_sent_smaller(url: str, page: Page) -> None:
     page.goto(url)
     for camera, sent in (((640, 480), (640, 480)), ((3840, 2160), (1920, 1080)), ((2400, 5000), (997, 2078))):
@@ -165,6 +167,7 @@ def test_a_camera_of_more_pixels_than_the_command_takes_is_sent_smaller(url: str
         assert (said["width"], said["height"]) == sent
 
 
+@pytest.mark.thorough
 def test_a_browser_that_makes_no_jpeg_is_told(url: str, page: Page) -> None:
     page.add_init_script("delete window.OffscreenCanvas; delete HTMLCanvasElement.prototype.toBlob")
     start(page, url)
@@ -220,6 +223,7 @@ def refused(page: Page, error: str) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_after_a_refused_camera_one_may_start_again(url: str, page: Page) -> None:
     refused(page, "null")
     agree(page, url)
@@ -234,6 +238,7 @@ def test_after_a_refused_camera_one_may_start_again(url: str, page: Page) -> Non
     assert page.locator("#trouble").is_hidden()
 
 
+@pytest.mark.thorough
 def test_a_camera_that_cannot_give_what_is_asked_gives_what_it_has_or_a_reason(url: str, page: Page) -> None:
     refused(page, "new OverconstrainedError('frameRate', '')")
     start(page, url)

@@ -74,6 +74,7 @@ def test_a_film_of_two_people_in_turns_shows_no_one_face(monkeypatch: pytest.Mon
     assert not any(report.events for report in reports)
 
 
+@pytest.mark.thorough
 def test_who_takes_anothers_place_is_another_person(monkeypatch: pytest.MonkeyPatch) -> None:
     reports = watched(monkeypatch, [face(1 if count < 20 else 2, count) for count in range(2 * FPS)])
     numbers = [[seen.person for seen in report.persons] for report in reports]

@@ -104,6 +104,7 @@ def test_pictures_of_one_time_or_in_each_others_place_do_not_add_up() -> None:
     assert told == pytest.approx(299 / 30, abs=0.01)
 
 
+@pytest.mark.thorough
 def test_the_page_is_told_of_a_camera_that_hangs(film: Path) -> None:
     watcher, shown = Watcher(replace(SETTINGS), None), list(beginning(film, 12))
     reports = [watcher.push(count / FPS, shown[min(count, 11)], count) for count in range(90)]

@@ -26,16 +26,24 @@ SETTINGS = SpotterSettings()
 
 
 def test_the_planted_expressions_are_spotted_and_nothing_else(film: Path, watched: Result) -> None:
+    shows_what_was_planted(film, watched)
+
+
+@pytest.mark.thorough
+def test_nor_is_anything_else_by_who_may_look_back(film: Path) -> None:
+    whole = spot_film(open_film(film), SETTINGS)
+    shows_what_was_planted(film, whole)
+    assert Verdict.TURN in {each.event.verdict for each in whole.events}
+
+
+def shows_what_was_planted(film: Path, spotted: Result) -> None:
     opened = open_film(film)
     truth = read_truth(film.with_suffix(".csv"), [opened])
     assert opened.seconds == pytest.approx(film_seconds(PLAN), abs=0.05)
-    whole = spot_film(opened, SETTINGS)
-    for spotted in (whole, watched):
-        counts = score_films(truth, [(opened, spotted)]).overall
-        assert (counts.tp, counts.fp, counts.fn) == (2, 0, 0), spotted
-        assert {each.person for each in spotted.events} == {1}
-        assert not (spotted.absences or spotted.unseen or spotted.words)
-    assert Verdict.TURN in {each.event.verdict for each in whole.events}
+    counts = score_films(truth, [(opened, spotted)]).overall
+    assert (counts.tp, counts.fp, counts.fn) == (2, 0, 0), spotted
+    assert {each.person for each in spotted.events} == {1}
+    assert not (spotted.absences or spotted.unseen or spotted.words)
 
 
 @pytest.mark.thorough

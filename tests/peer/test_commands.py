@@ -32,7 +32,7 @@ def start(home: Path, contract: Path, folder: Path, peer: int, *more: str, new: 
 
 
 def test_four_commands_reach_the_end_and_a_killed_one_rejoins(tmp_path: Path) -> None:
-    rounds = 120
+    rounds = 60
     contract = write_contract(tmp_path / "four.yaml", 4, training=f"{{rounds: {rounds}, local_epochs: 1}}")
     run = tmp_path / "run"
     peers = {peer: start(tmp_path / "home", contract, tmp_path, peer) for peer in range(4)}
@@ -86,7 +86,7 @@ def test_the_wire_shows_no_weights(tmp_path: Path) -> None:
     assert len(seen) > 2 * 4 * 263_000, "and all of both models"
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("options", "says"),
     [

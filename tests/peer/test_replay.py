@@ -149,7 +149,7 @@ def another_answer(lines: list[dict[str, Any]]) -> int:
     return at - 1
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("change", [dropped, another_time, another_model, another_answer])
 def test_what_was_changed_is_found_where_it_first_matters(
     tmp_path: Path, change: Callable[[list[dict[str, Any]]], int]
@@ -257,6 +257,7 @@ def test_a_folder_that_is_not_there_is_called_so(tmp_path: Path) -> None:
     assert "name a run folder" in caught.value.fix
 
 
+@pytest.mark.thorough
 def test_a_run_that_was_not_recorded_says_how_to(tmp_path: Path) -> None:
     code, output = p2pme(tmp_path / "home", "replay", tmp_path)
     assert code == 2 and "--record" in output and "Traceback" not in output

@@ -119,6 +119,7 @@ def test_a_folded_table_is_whole_on_the_page() -> None:
     assert page.index("<details><summary>More</summary>") < page.index("1,200") < page.index("</details>")
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine")
 def test_a_click_on_a_head_sorts_by_it(tmp_path: Path) -> None:
     """In a browser, by the page's own script and under the page's own policy."""

@@ -190,6 +190,7 @@ def test_names_from_a_contract_cannot_become_markup(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in prose and "<script>" not in prose
 
 
+@pytest.mark.thorough
 def test_several_runs_are_compared_and_each_is_shown(tmp_path: Path) -> None:
     for seed in (1, 2):
         write_run(tmp_path / "seeds" / f"seed-{seed}", **SMALL, seed=seed)

@@ -81,7 +81,7 @@ def both(agreed: Contract, sizes: tuple[int, ...], rounds: int, *, variants: boo
     return one, other
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("backbone", ["vgg16", "ststnet"])
 @pytest.mark.parametrize("sizes", [(5, 40, 33, 1, 17, 64), (16,) * 6, (9,) * 6])
 def test_stacked_peers_are_peers_in_lockstep_but_for_rounding(backbone: str, sizes: tuple[int, ...]) -> None:
@@ -92,7 +92,7 @@ def test_stacked_peers_are_peers_in_lockstep_but_for_rounding(backbone: str, siz
     assert np.abs(one.params - initial_params(contract(backbone), cache=Path())).mean() > 100 * apart.mean()
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "changed",
     [

@@ -24,7 +24,7 @@ FRESH = {name: 1 if "+" in name else 2 for name in EXCHANGES} | {"dpsgd": 4}
 """So many schedules that nobody has seen, each time; `scripts/bench/schedules.py` plays thousands."""
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("protocol", FRESH)
 def test_fresh_schedules_keep_every_promise(protocol: str) -> None:
     first = secrets.randbelow(2**40)

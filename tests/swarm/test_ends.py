@@ -21,7 +21,7 @@ pytestmark = pytest.mark.processes
 
 def test_a_killed_peer_is_named_and_the_others_go_on(tmp_path: Path, vectors: Path) -> None:
     # In its last round a peer waits once more for whoever owes it an answer: 15 s, were it not for the contract.
-    sections = {"training": "{rounds: 60, local_epochs: 1}", "gossip": "{deadline: {min_s: 5}}"}
+    sections = {"training": "{rounds: 25, local_epochs: 1}", "gossip": "{deadline: {min_s: 5}}"}
     contract = write_contract(tmp_path / "ring.yaml", 4, **sections)
     run = tmp_path / "run"
     options = ["--data", str(vectors), "--out", str(run), "--no-report"]
@@ -35,7 +35,7 @@ def test_a_killed_peer_is_named_and_the_others_go_on(tmp_path: Path, vectors: Pa
             command.kill()
     assert code == 1, output
     assert "peer 2 was killed by SIGKILL; the others go on" in output
-    assert [len(events(run, peer, "round")) for peer in (0, 1, 3)] == [60] * 3
+    assert [len(events(run, peer, "round")) for peer in (0, 1, 3)] == [25] * 3
     assert "2" in events(run, 1, "round")[-1]["missing"]
     assert json.loads((run / "manifest.json").read_text())["exit"]["2"] == -signal.SIGKILL
     assert write_report([run], run / "report").exists()

@@ -17,6 +17,7 @@ from tests.small import write_contract
 pytestmark = pytest.mark.processes
 
 
+@pytest.mark.thorough
 def test_the_front_door_for_notebooks(tmp_path: Path, vectors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
     contract = p2pfl_me.load(write_contract(tmp_path / "ring.yaml", 3), **{"training.rounds": 2})

@@ -41,9 +41,9 @@ def test_the_same_seed_gives_the_same_weights_twice(tmp_path: Path, vectors: Pat
 @pytest.mark.parametrize(
     "gossip",
     [
+        "dpsgd, personal: true",
         "push_sum",
         "adpsgd",
-        "dpsgd, personal: true",
         *(
             pytest.param(each, marks=pytest.mark.thorough)
             for each in ("qg_dsgdm", "gradient_tracking", "swift", "push")
@@ -111,6 +111,7 @@ def test_an_overlapped_exchange_of_few_bits_ends_with_the_bits_of_the_simulator(
         assert here_ == there
 
 
+@pytest.mark.thorough
 def test_seeds_and_baselines_meet_in_one_report(tmp_path: Path, vectors: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 3)
     folder = tmp_path / "sweep"
@@ -126,6 +127,7 @@ def test_seeds_and_baselines_meet_in_one_report(tmp_path: Path, vectors: Path) -
     assert (folder / "report" / "index.html").exists()
 
 
+@pytest.mark.thorough
 def test_a_run_without_test_clips_goes_all_the_way(tmp_path: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 2, training="{rounds: 1, local_epochs: 1}")
     vectors = write_vectors(tmp_path / "vectors.safetensors", range(4))

@@ -105,6 +105,7 @@ def test_more_edges_than_can_be_built_are_refused_with_what_works(kind: str, key
     assert "mesh" in caught.value.fix
 
 
+@pytest.mark.thorough
 def test_small_graphs_may_be_as_dense_as_they_like() -> None:
     assert len(schedule_of(contract_of("random", 300, probability=1)).edges(0)) == 300 * 299 // 2
     with pytest.raises(ContractError, match=r"at most 9$"):

@@ -107,6 +107,7 @@ def test_it_shows_the_run_and_follows_it(run: Path, url: str) -> None:
         assert errors == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("run", [(0.25, 0.75, None)], indirect=True)
 def test_a_peer_that_is_asked_nothing_takes_nothing_from_the_mean(run: Path, url: str) -> None:
     for peer, uf1 in enumerate((0.5, 0.9, None)):

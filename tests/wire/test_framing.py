@@ -27,7 +27,7 @@ def read(reader: FrameReader, data: bytes, cuts: list[int]) -> list[bytes]:
         at, turn = at + count, turn + 1
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     st.lists(st.integers(1, 300) | st.integers(SCRATCH - 8, SCRATCH + 8) | st.just(3 * SCRATCH), max_size=12),
     st.lists(st.integers(1, 2 * SCRATCH), min_size=1, max_size=5),

@@ -31,6 +31,7 @@ def test_a_sheet_that_unpacks_to_gigabytes_is_refused_before_it_is(tmp_path: Pat
         tables_of(path, 0)
 
 
+@pytest.mark.few(1)
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to a limit of memory")
 def test_a_sheet_that_asks_for_more_memory_than_its_size_allows_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
