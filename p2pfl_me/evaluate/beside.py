@@ -144,8 +144,8 @@ def _table(found: Sequence[Finished]) -> Table:
                 row += ["not reached" if cost.target is not None else NOBODY, NOBODY, NOBODY]
         rows.append(tuple(row))
     caption = (
-        "UF1 of the pooled answers, mean over seeds; intervals over draws of subjects. A message is one model with its "
-        "header and seals."
+        f"UF1 of the pooled answers{', mean over seeds' * any(len(each.card.seeds) > 1 for each in found)}; intervals "
+        "over draws of subjects. A message is one model with its header and seals."
     )
     if targets:
         caption += (

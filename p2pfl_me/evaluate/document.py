@@ -146,8 +146,9 @@ def _picture(results: Results) -> Picture:
         name="triple",
         title="What sharing is worth",
         reading=(
-            "Upright bars are means, broad ones 95 % intervals over subjects, dots each model under each seed. The "
-            "dotted line is what always naming the most frequent class gives."
+            "Upright bars are means, broad ones 95 % intervals over subjects, dots each model"
+            f"{' under each seed' * (len(results.answers) > 1)}. The dotted line is what always naming the most "
+            "frequent class gives."
         ),
         alt="UF1 of isolated, gossip and pooled models with intervals",
         header=HEADER,

@@ -39,9 +39,10 @@ def triple_table(results: Results) -> Table:
     rows.append(("always the most frequent class", f"{results.chance():.3f}", "", "", "", ""))
     seeds = len(results.answers)
     over = "one seed" if seeds == 1 else f"mean ± standard deviation over {seeds} seeds"
+    of_seeds = ", mean over seeds" * (seeds > 1)
     caption = (
         f"Scores of the pooled answers about {sum(results.support())} {unit(results)}s, over all classes; {over}. "
-        "The 95 % interval is over draws of subjects. Worst peer: the lowest UF1 of one peer's model, mean over seeds. "
+        f"The 95 % interval is over draws of subjects. Worst peer: the lowest UF1 of one peer's model{of_seeds}. "
         f"A mean counts the models that were asked.{once(results)}"
     )
     header = ("", "UF1", "95 % interval", "UAR", right(results), "worst peer")
@@ -63,7 +64,8 @@ def difference_table(results: Results) -> Table:
     ]
     caption = (
         "Differences in UF1. The interval draws subjects again and again, the same for both sides; p is that of the "
-        "paired permutation test, which swaps a subject's answers between the two sides, in all seeds together. More "
+        "paired permutation test, which swaps a subject's answers between the two sides"
+        f"{', in all seeds together' * (len(results.answers) > 1)}. More "
         f"than luck: p holds at {LEVEL:g}{together(len(found))}."
     )
     return Table(
@@ -114,7 +116,8 @@ def class_table(results: Results) -> Table:
             rows.append((f"{part}{each}", str(support), *(number(values[row]) for values in scores)))
     header = ("F1", f"{unit(results)}s", *(arm.words for arm in arms))
     caption = (
-        "F1 of each class, mean over seeds and over the models that were asked; – where no held-out "
+        f"F1 of each class, mean over {'seeds and over ' * (len(results.answers) > 1)}the models that were asked; – "
+        "where no held-out "
         f"{unit(results)} shows the class.{once(results)}"
     )
     return Table(header, tuple(rows), caption)

@@ -5,6 +5,7 @@ All strings are plain text; whoever prints them escapes them.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,8 +93,8 @@ class Picture:
         return drawn(self.draw or figures()[self.name], self.numbers(), width, self.warning)
 
 
-WARNED = 0.25
-"""Inches that a warning takes above a drawing."""
+WARNED, WARNED_LINE, WARNED_LETTERS = 0.25, 0.17, 12
+"""Inches that a warning takes above a drawing and each further line of it, and its capitals to an inch."""
 
 
 def drawn(draw: Draw, numbers: str, width: float, warning: str = "") -> Figure:
@@ -102,8 +103,10 @@ def drawn(draw: Draw, numbers: str, width: float, warning: str = "") -> Figure:
     said = [row.pop("warning", "") for row in rows]
     figure = draw(rows, width)
     if warning := warning or next(filter(None, said), ""):
-        figure.set_figheight(figure.get_figheight() + WARNED)  # out of the drawing's own height it would push letters
-        figure.suptitle(warning.upper(), color=VERMILION, fontsize="medium", fontweight="bold")
+        lines = textwrap.wrap(warning.upper(), int(figure.get_figwidth() * WARNED_LETTERS))
+        # Out of the drawing's own height it would push letters.
+        figure.set_figheight(figure.get_figheight() + WARNED + WARNED_LINE * (len(lines) - 1))
+        figure.suptitle("\n".join(lines), color=VERMILION, fontsize="medium", fontweight="bold")
     return figure
 
 
