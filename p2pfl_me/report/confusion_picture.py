@@ -85,6 +85,10 @@ def confusion_figure(rows: Sequence[Row], width: float) -> Figure:
     return figure
 
 
+PALE = 0.05
+"""The share of a row up to which a cell is so pale that a muted count can be read on it."""
+
+
 def _panel(axes: Axes, names: Sequence[str], title: str, matrix: Floats, *, row_names: bool) -> None:
     size = len(names)
     totals = matrix.sum(axis=1)
@@ -94,7 +98,7 @@ def _panel(axes: Axes, names: Sequence[str], title: str, matrix: Floats, *, row_
         for j in range(size):
             # Shade by opacity over the page, and never so deep that ink cannot be read on it: the figure works on
             # light and on dark paper.
-            shade = 0.04 + 0.58 * share[i, j]
+            shade = 0.04 + 0.53 * share[i, j]
             axes.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, facecolor=BLUE, alpha=shade))
             if matrix[i, j]:
                 axes.text(
@@ -104,7 +108,7 @@ def _panel(axes: Axes, names: Sequence[str], title: str, matrix: Floats, *, row_
                     ha="center",
                     va="center",
                     fontsize=fontsize,
-                    color=INK if share[i, j] > 0.2 or i == j else MUTED,
+                    color=INK if share[i, j] > PALE or i == j else MUTED,
                     fontweight="bold" if i == j else "normal",
                 )
     axes.set_xlim(-0.55, size - 0.45)

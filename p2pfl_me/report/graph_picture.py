@@ -42,8 +42,9 @@ LABELLED = 150
 LEAST_LETTERS = 4.5
 """Points; ids of smaller letters could not be read, and are told to who points at a peer."""
 LEAST_SPAN = 0.2
-NODE_INK, NODE_PAPER = "#1b1f25", "#fffffe"
-"""Letters on the marks of scores: these stay as they are in a dark theme, since the marks' colours do."""
+NODE_INK, NODE_PAPER, NODE_DARK = "#000001", "#fffffe", 0.18
+"""Letters on the marks of scores, and the luminance up to which those are bright: these stay as they are in a dark
+theme, since the marks' colours do."""
 VECTOR_LINKS = 1000
 """A graph of more is a picture of dots on a page: as a drawing it would be megabytes."""
 SCORES = LinearSegmentedColormap.from_list("p2pme", colormaps["YlGnBu"](np.linspace(0.06, 0.92, 256)))
@@ -208,7 +209,7 @@ def _draw_peers(
     if len(place) > LABELLED or 0.46 * size < LEAST_LETTERS:
         return
     for peer in peers:
-        on_score = NODE_INK if _luminance(fill[peer]) > 0.2 else NODE_PAPER
+        on_score = NODE_INK if _luminance(fill[peer]) > NODE_DARK else NODE_PAPER
         axes.text(
             place[peer, 0],
             place[peer, 1],
