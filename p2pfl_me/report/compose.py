@@ -45,7 +45,7 @@ from p2pfl_me.report.results import (
 )
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.sections import run_sections
-from p2pfl_me.report.traffic import peer_traffic, total_sent
+from p2pfl_me.report.traffic import nobody_began, peer_traffic, total_sent
 from p2pfl_me.report.warning import with_warning
 
 SCORE_HEADER = ("clips_dealt", "set_up", "seed", "arm", "which", "metric", "score", "dataset")
@@ -203,6 +203,8 @@ def _subtitle(comparison: Comparison, runs: Sequence[Run]) -> str:
     over = f", {seeds} seeds" if seeds > 1 else ""
     if run.contract.peers.count == 1:
         return f"{peers}, {rounds} of training on {data}{over}. Nothing exchanged."
+    if all(map(nobody_began, runs)):
+        return f"{peers}, {kind} topology{over}. No peer began."
     sooner = sum(log.last_round < lasting(each) for each in runs for log in each.peers)
     ended = f"; {many(sooner, 'peer')} ended sooner" if sooner else ""
     return f"{peers}, {kind} topology, {rounds} of gossip on {data}{over}{ended}. No server, no image exchanged."

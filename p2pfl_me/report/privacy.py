@@ -9,7 +9,7 @@ from p2pfl_me.privacy.budget import Unit
 from p2pfl_me.report.document import Block, Bullets, Paragraph, Table
 from p2pfl_me.report.events import PeerLog
 from p2pfl_me.report.run import Run
-from p2pfl_me.report.traffic import no_model_left
+from p2pfl_me.report.traffic import no_model_left, nobody_began
 
 HIDES = {
     Unit.CLIP: "one clip: whether any single clip was among those that a lab trained on. A subject with k clips is "
@@ -33,7 +33,9 @@ def left_the_building(run: Run, shown: bool) -> Iterator[Block]:
             f"This was a rehearsal (engine {run.manifest.engine}): nothing left this machine, nothing was encrypted, "
             f"and bytes are counted as they would have travelled.{NOISE if paid else ''} Between labs this would leave:"
         )
-    if several and no_model_left(run):
+    if several and nobody_began(run):
+        yield Bullets(("Nothing: every peer ended before it had a link.",))
+    elif several and no_model_left(run):
         yield Bullets(("No model: words of the exchange alone, as of who is there.",))
     else:
         yield Bullets(tuple(_what_left(run.contract)))

@@ -43,6 +43,11 @@ def peer_traffic(run: Run) -> tuple[PeerTraffic, ...]:
     return tuple(found)
 
 
+def nobody_began(run: Run) -> bool:
+    """Whether every peer said why it ended and nothing before: of one whose files are elsewhere nothing is known."""
+    return all(log.finish and not (log.starts or log.rounds or run.egress.get(log.peer)) for log in run.peers)
+
+
 def no_model_left(run: Run) -> bool:
     """Whether the ledgers of all peers say so."""
     known = all(run.egress.get(log.peer) for log in run.peers)

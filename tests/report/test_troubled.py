@@ -42,6 +42,21 @@ def finish(folder: Path, peer: int, reason: str, detail: str = "") -> None:
     append(path, {"event": "finish", "reason": reason, "detail": detail})
 
 
+def test_a_run_in_which_nobody_began_claims_neither_clips_nor_weights(tmp_path: Path) -> None:
+    """Two labs, both of whose ports were taken: nothing was read, and nothing left."""
+    run = write_run(tmp_path / "run", count=2, kind="mesh", rounds=3, average=False, baselines=False)
+    for each in run.iterdir():
+        if each.name != "contract.yaml":
+            each.unlink()
+    for peer in (0, 1):
+        append(run / f"peer-{peer}.jsonl", {"event": "finish", "reason": "error", "detail": "cannot listen"})
+    words = page_words(page(read_run(run)))
+    assert "2 peers, mesh topology. No peer began." in words and "own clips" not in words
+    assert "Nothing: every peer ended before it had a link." in words and "Weights, to the neighbours" not in words
+    (run / "peer-1.jsonl").unlink()  # kept by the other lab: what left it is not known here
+    assert "Weights, to the neighbours" in page_words(page(read_run(run)))
+
+
 def link(neighbour: int, state: str, reason: str = "") -> dict[str, Any]:
     return {"event": "link", "neighbour": neighbour, "state": state, "reason": reason}
 
