@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,8 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Twin]:
 
 
 @pytest.fixture(scope="session")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Twin]:
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Twin]:
+    """By name, drawn when first asked for."""
     folder: Path = tmp_path_factory.mktemp("faulty")
     spec = TwinSpec(subjects=4, clips=6, seed=3, height=64, faults=True)
-    return {name: write_twin(recipes, folder / name, spec, name) for name, recipes in TWINS.items()}
+    return cache(lambda name: write_twin(TWINS[name], folder / name, spec, name))

@@ -65,7 +65,7 @@ def _quiet_motion(count: int) -> npt.NDArray[np.uint8]:
     return np.clip(images, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.few(1)
+@pytest.mark.thorough
 def test_seeded_features_tell_clips_apart(seeded: tuple[str, Path]) -> None:
     name, cache = seeded
     layers = frozen_layers(load_backbone(of(name), cache=cache), "head")

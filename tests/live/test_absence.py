@@ -103,7 +103,7 @@ def test_a_film_without_a_face_is_no_film_without_events(
         assert found["rows"] == [{"kind": "no face", "onset_s": 0.0, "offset_s": float(rows[0]["offset_s"])}]
 
 
-@pytest.mark.few(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize("online", [(), ("--online",)])
 def test_ten_pictures_a_second_are_too_slow_and_nothing_is_marked(
     online: tuple[str, ...], film: Path, tmp_path: Path
@@ -135,6 +135,7 @@ def test_a_folder_of_one_picture_throughout_is_refused(film: Path, tmp_path: Pat
         open_film(tmp_path, 30.0)
 
 
+@pytest.mark.thorough
 def test_the_page_is_told_of_what_lacks_and_for_how_long(film: Path) -> None:
     watcher = Watcher(SpotterSettings(), None)
     frames = list(beginning(film, 20))

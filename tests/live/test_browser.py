@@ -122,7 +122,7 @@ def test_what_is_not_seen_stands_on_the_page_and_in_the_download(url: str, page:
     ]
 
 
-@pytest.mark.few(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "lacking",
     [  # two each that have nothing to do with one another

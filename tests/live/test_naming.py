@@ -53,7 +53,7 @@ def test_the_model_sees_what_its_contract_says(options: tuple[str, ...], event: 
         assert image.std() > 20
 
 
-@pytest.mark.few(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "options",
     [

@@ -60,7 +60,7 @@ def test_time_stamps_count_not_pictures(
     assert len(found) == 1 and overlap(found[0], Interval(4.0, 4.0 + seconds, Kind.MICRO)) >= 0.5
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_a_neutral_face_shows_nothing(seed: int) -> None:
     seen = Face(seed=seed).observe(clock(9, jitter=0.3, seed=seed))

@@ -60,6 +60,7 @@ def test_the_front_door_opens_to_a_script_without_a_guard(tmp_path: Path, vector
     assert done.stdout.splitlines() == ["0 (2,) (3, 3)", "False False"], done.stdout
 
 
+@pytest.mark.thorough
 def test_the_front_door_opens_to_a_thread_which_hears_no_signals(
     tmp_path: Path, vectors: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

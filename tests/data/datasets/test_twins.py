@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,28 +49,30 @@ def test_a_twin_has_no_problem_and_each_of_its_quirks_is_told(name: str, twins: 
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_planted_fault_is_told_with_its_row_and_nothing_else_is(name: str, faulty: dict[str, Twin]) -> None:
-    report = check_manifest(faulty[name].folder, None)
-    faults = {(planted.kind, planted.row) for planted in faulty[name].planted if isinstance(planted.kind, Fault)}
+def test_every_planted_fault_is_told_with_its_row_and_nothing_else_is(name: str, faulty: Callable[[str], Twin]) -> None:
+    report = check_manifest(faulty(name).folder, None)
+    faults = {(planted.kind, planted.row) for planted in faulty(name).planted if isinstance(planted.kind, Fault)}
     assert len(faults) >= 5
     assert {(problem.kind, problem.row) for problem in report.problems} == faults
     told = {(remark.kind, remark.row) for remark in report.remarks}
-    assert {(each.kind, each.row) for each in faulty[name].planted if isinstance(each.kind, Quirk)} <= told
+    assert {(each.kind, each.row) for each in faulty(name).planted if isinstance(each.kind, Quirk)} <= told
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", NAMES)
-def test_faults_in_rows_are_found_without_opening_an_image(name: str, faulty: dict[str, Twin]) -> None:
+def test_faults_in_rows_are_found_without_opening_an_image(name: str, faulty: Callable[[str], Twin]) -> None:
     blind = {Fault.UNREADABLE, Fault.DUPLICATE}
-    rows = {each.row for each in faulty[name].planted if isinstance(each.kind, Fault) and each.kind not in blind}
-    report = check_manifest(faulty[name].folder, None, Images.NONE)
+    rows = {each.row for each in faulty(name).planted if isinstance(each.kind, Fault) and each.kind not in blind}
+    report = check_manifest(faulty(name).folder, None, Images.NONE)
     assert rows <= {problem.row for problem in report.problems}
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_faulty_twin_is_refused_with_its_rows(name: str, faulty: dict[str, Twin], tmp_path: Path) -> None:
+def test_a_faulty_twin_is_refused_with_its_rows(name: str, faulty: Callable[[str], Twin], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="--leave-out") as caught:
-        prepare(contract("megc3"), faulty[name].folder, tmp_path)
-    row = next(each.row for each in faulty[name].planted if each.kind in {Fault.FRAMES, Fault.CELL})
+        prepare(contract("megc3"), faulty(name).folder, tmp_path)
+    row = next(each.row for each in faulty(name).planted if each.kind in {Fault.FRAMES, Fault.CELL})
     assert f"{row}: " in str(caught.value)
 
 
