@@ -45,7 +45,8 @@ def peer_traffic(run: Run) -> tuple[PeerTraffic, ...]:
 
 def nobody_began(run: Run) -> bool:
     """Whether every peer said why it ended and nothing before: of one whose files are elsewhere nothing is known."""
-    return all(log.finish and not (log.starts or log.rounds or run.egress.get(log.peer)) for log in run.peers)
+    began = any(log.starts or log.rounds or run.egress.get(log.peer) or not log.finish for log in run.peers)
+    return len(run.peers) == run.contract.peers.count and not began
 
 
 def no_model_left(run: Run) -> bool:
