@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import gc
 import json
 import multiprocessing.util
 import os
@@ -181,6 +182,8 @@ def serve(requests: socket.socket) -> None:
     import p2pfl_me.peer.process
     import p2pfl_me.swarm.children  # noqa: F401
 
+    gc.collect()
+    gc.freeze()  # what all share is never looked through, so never copied either
     waking, wake = os.pipe()
     for end in (waking, wake):
         os.set_blocking(end, False)

@@ -25,6 +25,19 @@ def test_help_imports_nothing_heavy() -> None:
     assert "heavy: []" in done.stdout, done.stdout + done.stderr
 
 
+def test_nobody_looks_for_garbage_at_the_end() -> None:
+    """Who is registered first is called last."""
+    code = (
+        "import atexit, gc, sys\n"
+        "atexit.register(lambda: print('kept:', gc.get_freeze_count() > 1000 and not gc.get_objects(2)))\n"
+        "from p2pfl_me.cli.main import main\n"
+        "sys.argv = ['p2pme', '--version']\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.endswith("kept: True\n"), done
+
+
 @pytest.mark.parametrize("name", frame.COMMANDS)
 def test_every_command_has_help(name: str) -> None:
     done = CliRunner().invoke(frame.cli, [name, "--help"])
