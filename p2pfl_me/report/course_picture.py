@@ -77,7 +77,8 @@ def scores_by_megabytes(setting: Setting) -> Picture | None:
 @in_setting(SettingPart.COST)
 def scores_by_seconds(setting: Setting) -> Picture | None:
     """None where no time was taken."""
-    reading = f"Seconds until the slowest peer ended the round. {_clock(setting)}"
+    slowest = "peer" if setting.alone else "slowest peer"
+    reading = f"Seconds until the {slowest} ended the round. {_clock(setting)}".rstrip()
     alt = "Line chart of UF1 by seconds for every set-up"
     return _picture(setting, "score-seconds", "seconds", "Score by time", reading, alt, tuple(_target(setting)))
 
@@ -94,6 +95,8 @@ def _picture(
 def _clock(setting: Setting) -> str:
     engines = {run.manifest.engine for method in setting.methods for run in method.runs}
     if engines <= {"", "processes"}:
+        if setting.alone:
+            return ""
         return (
             "All peers share this machine's cores and no network slows them: between laboratories, transfer time "
             "weighs more."

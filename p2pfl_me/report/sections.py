@@ -129,9 +129,10 @@ def _times(run: Run) -> str:
     if not rounds:
         return ""
     whole, training = [each.round_seconds for each in rounds], [each.train_seconds for each in rounds]
+    waiting = f" and {median(each.wait_seconds for each in rounds):.2g} s of waiting for neighbours"
     return (
         f"A round took {median(whole):.2g} s in the median and {max(whole):.2g} s at most: {median(training):.2g} s of "
-        f"training and {median(each.wait_seconds for each in rounds):.2g} s of waiting for neighbours."
+        f"training{waiting * (run.contract.peers.count > 1)}."
     )
 
 

@@ -104,6 +104,7 @@ def test_a_peer_that_was_alone_claims_nothing_of_gossip(tmp_path: Path) -> None:
         "average model",
         "mean peer",
         "worst peer",
+        "waiting for neighbours",
     ):
         assert wrong not in page, wrong
     assert as_lines([run])[1].startswith("The peer: UF1") and "verage" not in " ".join(as_lines([run]))
@@ -113,7 +114,17 @@ def test_single_peers_are_compared_without_an_average_a_mean_or_a_price(tmp_path
     methods = tuple(Method(name, runs(tmp_path, name, "ring", 0.0, range(1, 3), count=1)) for name in ("one", "other"))
     comparison = Comparison((Setting("", methods),))
     page, told = render_markdown(compose(comparison, in_full=False)), " ".join(claims.as_lines(comparison.settings))
-    for wrong in ("verage of", "verage model", "worst peer", "MB", "egabyte", "agree", "Isolated peers"):
+    for wrong in (
+        "verage of",
+        "verage model",
+        "worst peer",
+        "MB",
+        "egabyte",
+        "agree",
+        "Isolated peers",
+        "slowest",
+        "All peers",
+    ):
         assert wrong not in page and wrong not in told, wrong
     assert "the peers end at UF1" in page and "the peers end at UF1" in told
     for name, drawing in drawings(compose(comparison, in_full=False)):
