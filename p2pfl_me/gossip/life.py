@@ -9,7 +9,7 @@ from enum import Enum, auto
 from p2pfl_me.gossip.gathering import Gathering
 from p2pfl_me.gossip.membership import Membership
 from p2pfl_me.gossip.protocol import Action, Finish, Send, SetTimer, Timer
-from p2pfl_me.gossip.settings import Settings
+from p2pfl_me.gossip.settings import TICK_S, Settings
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Kind, Message
 
@@ -40,6 +40,10 @@ class Life(ABC):
         """Why it ended."""
         self._of_use = False
         """Whether a neighbour has what this peer trained last, though this one may have nothing of the neighbours."""
+        self._has_heard = True
+        """Whether any neighbour has said anything since the last round began."""
+        self._alone_until = 0.0
+        """Where this peer waits for company: when its patience ends."""
 
     @abstractmethod
     def _open(self, now: float) -> list[Action]:
@@ -59,7 +63,7 @@ class Life(ABC):
     def _on_patience(self, now: float, timer: Timer, round: int) -> list[Action]:
         """A timer of the start, or of one who is alone."""
         if timer is Timer.ALONE:
-            return self._finish("alone") if self._phase is Phase.ALONE and round == self.round else []
+            return self._still_alone(now) if self._phase is Phase.ALONE and round == self.round else []
         if self._phase is not Phase.JOINING:
             return []
         return [*self._gathering.rang(now, timer), *self._begin_if_joined(now)]
@@ -69,15 +73,33 @@ class Life(ABC):
         return bool(peers)
 
     def _wait_for_company(self, now: float) -> list[Action] | None:
-        """What to do instead of a round where the contract wants none without neighbours; None where all is well."""
+        """What to do instead of a round where the contract wants none without neighbours; None where all is well.
+
+        A link stands for a while after the last byte of a peer that sleeps. So whoever has heard nothing in a round
+        that it shared with nobody asks, and waits for any word: of two that have lost each other's both go on with it.
+        """
         members = self._members
         company = self._of_use or self._are_enough(members.there)
-        if not self._settings.wait_alone or not members.neighbours or company:
+        is_silent = bool(members.there) and not self._has_heard
+        if not self._settings.wait_alone or not members.neighbours or (company and not is_silent):
+            self._has_heard = False
             return None
         if not self._are_enough(members.neighbours - members.gone):
             return self._finish("alone")
-        self._phase = Phase.ALONE
-        return [SetTimer(Timer.ALONE, self.round, now + self._settings.join_timeout_s)]
+        if self._phase is not Phase.ALONE:
+            self._phase, self._alone_until = Phase.ALONE, now + self._settings.join_timeout_s
+        return self._ask_whether_they_are_there(now)
+
+    def _still_alone(self, now: float) -> list[Action]:
+        """The timer of one who waits for company."""
+        return self._finish("alone") if now + TICK_S >= self._alone_until else self._ask_whether_they_are_there(now)
+
+    def _ask_whether_they_are_there(self, now: float) -> list[Action]:
+        """Again after a while, since words are lost with their link."""
+        asked = frozenset[int]() if self._has_heard else self._members.there
+        again_at = min(self._alone_until, now + self._settings.deadline_min_s) if asked else self._alone_until
+        question = Message(Kind.PRESENT, 0, 0)  # whoever has begun answers it, and nobody learns a name from it
+        return [*(Send(peer, question) for peer in sorted(asked)), SetTimer(Timer.ALONE, self.round, again_at)]
 
     @property
     def _goodbye(self) -> Message:

@@ -171,7 +171,9 @@ class Synchronous(Life):
         if self._phase is Phase.JOINING:
             told = self._gathering.hear(now, sender, message)
             return [*told, *self._take(now, sender, message), *self._begin_if_joined(now)]
-        return self._take(now, sender, message)
+        was_silent, self._has_heard = not self._has_heard, True
+        taken = self._take(now, sender, message)
+        return [*taken, *self._go_on_if_alone(now)] if was_silent else taken
 
     def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
         """A timer that was set has come; a stale one is ignored."""
@@ -321,6 +323,7 @@ class Synchronous(Life):
     ) -> list[Action]:
         """The round's averaging is done; `_params` is its model."""
         self._alone = alone
+        self._has_heard |= not alone
         trusted = {peer: far for peer, far in mixture.distance.items() if peer not in mixture.refused}
         self._largest_distance = self._how_far(trusted)
         return [

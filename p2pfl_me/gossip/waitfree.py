@@ -149,13 +149,15 @@ class WaitFree(Life):
         if self._phase is Phase.JOINING:
             told = self._gathering.hear(now, sender, message)
             return [*told, *self._take(now, sender, message), *self._begin_if_joined(now)]
-        return self._take(now, sender, message)
+        was_silent, self._has_heard = not self._has_heard, True
+        taken = self._take(now, sender, message)
+        return [*taken, *self._go_on_if_alone(now)] if was_silent else taken
 
     def _take(self, now: float, sender: int, message: Message) -> list[Action]:
         match message.kind:
             case Kind.HELLO:
                 self._members.greeted(sender, message.at)
-                return self._begin(now, self.round) if self._phase is Phase.ALONE else []
+                return self._go_on_if_alone(now)
             case Kind.PRESENT:  # it waits, and the run is under way
                 return [] if self._phase is Phase.JOINING else [Send(sender, Message(Kind.BEGUN, 0))]
             case Kind.REST:
@@ -240,6 +242,9 @@ class WaitFree(Life):
     def _is_worked(self) -> bool:
         members = self._members
         return self._everybody.over(self.progress.trained, members.neighbours, members.neighbours & members.gone)
+
+    def _go_on_if_alone(self, now: float) -> list[Action]:
+        return self._begin(now, self.round) if self._phase is Phase.ALONE else []
 
     def _begin(self, now: float, round: int) -> list[Action]:
         self.round, self._begun_at = round, now

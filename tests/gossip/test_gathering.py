@@ -167,6 +167,33 @@ def test_who_waits_in_vain_ends_and_says_why() -> None:
     assert finish.reason == "alone" and finish.rounds < 10
 
 
+@pytest.mark.parametrize("protocol", ALL)
+def test_whose_neighbour_is_silent_waits_although_the_link_stands(protocol: str) -> None:
+    """The link of one that sleeps stands for a while: short rounds went on alone for so long."""
+    gossip = {
+        "protocol": protocol,
+        "alone": "wait",
+        "start": {"patience": 60},
+        "deadline": {"min_s": 0.5, "max_s": 2.0},
+    }
+    contract, short = contract_of({"kind": "line"}, 2, 60, gossip), (0.1, 0.1)
+    asleep = FaultModel(crashes=(Crash(2.05, 1, 40.0),), silence_s=20.0, compute_s=short)
+    swarm = run(contract, apart(2), step, asleep)
+    assert swarm.finished[0].reason == "rounds" and len(swarm.mixed[1]) >= 50, "both went on"
+    assert sum(mixed.alone for mixed in swarm.mixed[0]) <= 1
+    forever = FaultModel(crashes=(Crash(2.05, 1),), silence_s=20.0, compute_s=short)
+    last = run(contract, apart(2), step, forever).finished[0]
+    assert last.reason == "alone" and last.rounds <= 22 and last.alone <= 1
+
+
+def test_a_lossy_line_stops_nobody_for_good() -> None:
+    """Both wait for a word, and either's question is the other's; one that is lost is asked again."""
+    contract = contract_of({"kind": "line"}, 2, 30, {"alone": "wait", "start": {"patience": 600}})
+    swarm = run(contract, apart(2), step, FaultModel(LinkQuality(loss=0.1), silence_s=20.0))
+    assert all((finish.reason, finish.rounds) == ("rounds", 30) for finish in swarm.finished.values())
+    assert swarm.finished[0].alone and max(swarm.left.values()) < 100
+
+
 def test_skipped_rounds_are_counted() -> None:
     crash = FaultModel(crashes=(Crash(4.5, 2, 20.0),), silence_s=0.2)
     swarm = run(contract_of(RING, 5, 30, {}), apart(5), step, crash)
