@@ -26,7 +26,7 @@ LISTENING = "0A"
 CGROUPS, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 FILES = 65_536
 """Open files and connections that a process allows itself, where the system does."""
-LACKING = ("allocate memory", "out of memory", "not enough memory", "start new thread")
+LACKING = ("allocate memory", "out of memory", "not enough memory", "start new thread", "failed to map segment")
 """What stands in the words of those who get no memory and raise no MemoryError."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """glibc's malloc.h"""
@@ -61,6 +61,13 @@ def available_bytes() -> int:
     except (OSError, StopIteration):
         free.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return min(found for found in free if found is not None)
+
+
+def allowed_bytes() -> int | None:
+    """Of address space, by whoever began this process (`ulimit -v`), as each of its children has for itself; None
+    where nobody limits it."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def require_bytes(count: int, each: int, where: str, fix: str, *, shared: int = 0) -> None:

@@ -154,7 +154,12 @@ def test_a_small_file_is_read_where_little_memory_is_to_be_had(tmp_path: Path) -
 def test_who_gets_no_memory_is_told_so_whatever_library_says_it() -> None:
     """Under `ulimit -v` torch's own words were an internal error, to be reported."""
     torch = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to"
-    said = [RuntimeError(torch), RuntimeError("CUDA out of memory. Tried"), RuntimeError("can't start new thread")]
+    said = [
+        RuntimeError(torch),
+        RuntimeError("CUDA out of memory. Tried"),
+        ImportError("libtorch_cpu.so: failed to map segment"),
+        RuntimeError("can't start new thread"),
+    ]
     for error in (*said, MemoryError(), OSError(12, "Cannot allocate memory")):
         found = machine.lack_of(error)
         assert found is not None and found.exit_code == 3 and "ulimit -v" in found.fix

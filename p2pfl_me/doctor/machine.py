@@ -11,11 +11,13 @@ from pathlib import Path
 from p2pfl_me.contract import Contract
 from p2pfl_me.counting import readable_bytes
 from p2pfl_me.doctor.finding import Finding, bad, good, note
-from p2pfl_me.machine import available_bytes, cores
+from p2pfl_me.machine import allowed_bytes, available_bytes, cores
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.run.lines import KEPT_LOGS, LOG_BYTES
 from p2pfl_me.swarm.memory import PROCESS_BYTES, PROCESS_MODELS
 
+ADDRESS_BYTES = 1_400_000_000
+"""Of address space that a peer reserves beside its models, most of it never touched (docs/measurements.md)."""
 VERSIONS = 3
 """Of a checkpoint, at most, on the disk at once."""
 LEDGER_LINE = 170
@@ -44,6 +46,12 @@ def memory(model: int) -> Finding:
     needed, free = PROCESS_BYTES + PROCESS_MODELS * model, available_bytes()
     says = f"a peer of this contract takes about {readable_bytes(needed)}, and {readable_bytes(free)} are free"
     says += f"; {cores()} cores"
+    reserved, allowed = ADDRESS_BYTES + PROCESS_MODELS * model, allowed_bytes()
+    if allowed is not None and allowed < reserved:
+        says += (
+            f"; it reserves {readable_bytes(reserved)} of addresses, and `ulimit -v` allows {readable_bytes(allowed)}"
+        )
+        return bad("memory", says, "raise the limit: `ulimit -v unlimited`, LimitAS of the unit")
     return (
         good("memory", says)
         if needed < free

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import shutil
 import socket
 from dataclasses import replace
@@ -327,3 +328,13 @@ def test_what_is_spent_and_a_ledger_that_is_lost_are_told(tmp_path: Path) -> Non
         lab = replace(lab, run=run)
         said = about(examine(lab, 0.1), "privacy")
         assert said.verdict is Verdict.BAD and "peer 0 has made 1 payment under this contract" in said.says
+
+
+def test_a_limit_of_addresses_is_weighed_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ulimit -v` says nothing of memory that is free: a peer under a small one ends when it loads its libraries."""
+    assert machine.memory(1000).verdict is Verdict.GOOD
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (1_000_000_000, resource.RLIM_INFINITY))
+    found = machine.memory(1000)
+    assert found.verdict is Verdict.BAD and "`ulimit -v` allows 1 GB" in found.says and "unlimited" in found.fix
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (2_000_000_000, resource.RLIM_INFINITY))
+    assert machine.memory(1000).verdict is Verdict.GOOD and machine.memory(10**9).verdict is Verdict.BAD
