@@ -151,7 +151,7 @@ def test_sums_of_hidden_models_pass_as_approved(form: str, tmp_path: Path, monke
         witness = Witness(Random(seed) if seed in {0, 5} else None)
         monkeypatch.setattr(trials, "core_of", witness.core_of)
         trial = trials.draw_trial(seed, f"dpsgd+{form}")
-        faults = replace(trial.faults, link=replace(trial.faults.link, corruption=0.0))
+        faults = replace(trial.faults, link=replace(trial.faults.link, bandwidth_bps=None, corruption=0.0))
         trials.play(replace(trial, faults=faults, lies=None))
         require_approved(f"{form} {seed}", witness, tmp_path)
 
