@@ -126,6 +126,7 @@ def test_any_child_ends_with_the_process_that_started_it(tmp_path: Path) -> None
     assert done.returncode == -signal.SIGKILL and done.stdout.strip().isdigit()
 
 
+@pytest.mark.thorough
 def test_a_long_tmpdir_leaves_room_for_the_servers_socket(tmp_path: Path) -> None:
     folder = tmp_path / ("long-" * 20) / ("long-" * 20)
     folder.mkdir(parents=True)

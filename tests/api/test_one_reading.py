@@ -91,6 +91,7 @@ def test_an_evaluation(own: Path, counts: Counts) -> None:
     assert (counts.lists, counts.contradictions) == (1, 1)
 
 
+@pytest.mark.thorough
 def test_a_comparison_of_many_cells(own: Path, counts: Counts) -> None:
     found = p2pfl_me.compare([small(), small("mesh")], data=own, seeds=2)
     assert {name: len(runs) for name, runs in found.runs.items()} == {"ring": 2, "mesh": 2}

@@ -127,6 +127,7 @@ def test_a_stopped_comparison_says_how_to_go_on_and_goes_on(request_: Request) -
     assert code == 0 and "2 of 6 cells are finished already" in said
 
 
+@pytest.mark.thorough
 def test_a_failed_cell_is_told_and_the_page_is_on_the_others(request_: Request) -> None:
     code, said = run(replace(request_, engine="failing_line"))
     assert code == 1 and "2 of 6 cells failed" in said
@@ -272,12 +273,19 @@ def test_real_processes_with_baselines_shared_by_all_topologies(request_: Reques
     assert code == 0, said
     assert said.count("baselines 1/1") == 1
     lent = [path.read_bytes() for path in request.out.glob("cells/*/seed-1/baselines.json")]
-    shared = next(request.out.glob("shared/*/seed-1/baselines.json"))
-    assert lent == [shared.read_bytes()] * 2
+    assert lent == [shared_baselines(request).read_bytes()] * 2
     assert set(json.loads(lent[0])) == {"isolated", "pooled", "fedavg", "steps"}
     words = (request.out / "report.md").read_text()
     assert "Isolated peers" in words and "FedAvg with a server" in words and "Pooled training" in words
-    stamp = shared.stat().st_mtime_ns
+
+
+@pytest.mark.thorough
+@pytest.mark.processes
+def test_shared_baselines_are_trained_once_or_again_where_a_kill_has_left_half_a_file(request_: Request) -> None:
+    request = replace(request_, contracts=request_.contracts[:2], seeds=1, baselines=True, engine="processes")
+    assert run(request)[0] == 0
+    shared = shared_baselines(request)
+    lent, stamp = shared.read_bytes(), shared.stat().st_mtime_ns
     shutil.rmtree(request.out / "cells" / "mesh")
     code, said = run(request)
     assert code == 0 and "1 of 2 cells are finished already" in said
@@ -285,7 +293,11 @@ def test_real_processes_with_baselines_shared_by_all_topologies(request_: Reques
     shared.write_text('{"isolated": ')  # as a kill in the middle of writing leaves it
     code, said = run(request)
     assert code == 0 and "baselines 1/1" in said
-    assert [path.read_bytes() for path in request.out.glob("cells/*/seed-1/baselines.json")] == lent
+    assert [path.read_bytes() for path in request.out.glob("cells/*/seed-1/baselines.json")] == [lent] * 2
+
+
+def shared_baselines(request: Request) -> Path:
+    return next(request.out.glob("shared/*/seed-1/baselines.json"))
 
 
 @pytest.mark.thorough

@@ -117,6 +117,7 @@ def says_what_it_is(path: Path, precision: str, model: str) -> None:
     assert b"lab-1.example" not in content and b"A" * 42 not in content
 
 
+@pytest.mark.thorough
 def test_a_file_that_disagrees_is_not_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, out = folder / "run", folder / "refused.onnx"
 

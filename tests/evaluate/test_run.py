@@ -99,6 +99,7 @@ def test_the_floor_of_the_work_is_told_with_its_steps_and_only_where_something_w
     assert "training steps; at" not in run(asked)[1], "nothing was trained, so nothing was measured"
 
 
+@pytest.mark.thorough
 def test_a_second_time_trains_nothing_and_more_seeds_train_only_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

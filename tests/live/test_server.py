@@ -184,6 +184,7 @@ def test_a_taken_port_and_a_film_that_is_none_and_an_unknown_model(tmp_path: Pat
     assert code == 2 and "no-model" in output and "Traceback" not in output
 
 
+@pytest.mark.thorough
 def test_ctrl_c_ends_it_with_a_page_open(tmp_path: Path, film: Path) -> None:
     command = Command(["live", "--source", str(film), "--port", "0", "--no-open"], tmp_path)
     assert command.process.stdout is not None

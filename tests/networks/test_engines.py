@@ -61,7 +61,7 @@ def run(engine: str, contract: Contract, tmp_path: Path, data: Path) -> list[str
     return digests(tmp_path / engine)
 
 
-@pytest.mark.few(1)
+@pytest.mark.thorough
 @pytest.mark.processes
 @pytest.mark.parametrize(
     ("model", "gossip"),

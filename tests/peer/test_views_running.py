@@ -19,6 +19,7 @@ from tests.small import wait_for
 ROUNDS, AT = 12, 6
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_a_lab_moves_one_has_another_key_one_joins_and_one_leaves_while_they_run(tmp_path: Path) -> None:
     labs = Federation(tmp_path, 5, rounds=ROUNDS)

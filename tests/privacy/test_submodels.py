@@ -219,6 +219,7 @@ def test_the_same_search_finds_all_values_where_models_travel_whole(monkeypatch:
     assert len(met) >= 6
 
 
+@pytest.mark.thorough
 def test_the_simulator_and_lockstep_end_with_the_same_bits_and_half_the_bytes(tmp_path: Path) -> None:
     vectors = write_vectors(tmp_path / "vectors.safetensors", range(8), per_subject=4)
     path = write_contract(

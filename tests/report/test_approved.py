@@ -76,6 +76,7 @@ def test_the_page_on_a_comparison(several: tuple[Comparison, Document]) -> None:
     approve("comparison-page", page_words(document) + tables)
 
 
+@pytest.mark.thorough
 def test_the_figures_of_a_comparison(several: tuple[Comparison, Document]) -> None:
     approve("comparison-figures", figure_words(figures(several[1])))
 

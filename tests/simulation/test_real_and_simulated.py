@@ -100,6 +100,7 @@ def test_a_crash_and_a_return_are_told_as_real_peers_tell_them(tmp_path: Path, v
     assert sent == sorted(sent)
 
 
+@pytest.mark.thorough
 def test_peers_stopped_at_a_time_keep_the_rounds_that_fit_into_it(tmp_path: Path, vectors: Path) -> None:
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS, gossip="{protocol: swift}"))
     faults = FaultModel(LinkQuality((0.01, 0.01)), compute_s=(1.0, 1.0), slow={5: 2.0}, stop_s=2.5)

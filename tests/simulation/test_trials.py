@@ -53,6 +53,7 @@ def calm(seed: int, faults: FaultModel = CALM) -> Trial:
     return replace(draw_trial(seed), faults=faults, lies=None)
 
 
+@pytest.mark.thorough
 def test_liars_and_those_who_never_come_are_among_the_trials() -> None:
     """And what a liar sends is looked for where it must not be: a promise that holds without it breaks with it."""
     drawn = [draw_trial(seed) for seed in range(60)]
@@ -81,6 +82,7 @@ def test_the_network_does_not_decide_what_is_learned() -> None:
     assert play(calm(4))[1].bits() == play(calm(4, slow))[1].bits()
 
 
+@pytest.mark.thorough
 def test_the_average_is_kept_where_that_is_promised_and_its_drift_is_measured_where_not() -> None:
     found = {
         protocol: [drift(play(replace(draw_trial(seed, protocol), faults=CALM, lies=None))[1]) for seed in range(4)]

@@ -46,6 +46,7 @@ def test_without_faults_all_turn_in_the_round_that_was_agreed() -> None:
     assert seen > 20
 
 
+@pytest.mark.thorough
 def test_a_members_own_leaving_is_agreed_to_by_itself_wherever_enough_are_there() -> None:
     seen = 0
     for seed in range(0, 90, 3):

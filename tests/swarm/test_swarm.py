@@ -64,7 +64,7 @@ def test_every_protocol_runs_on_real_peers(tmp_path: Path, vectors: Path, gossip
     assert all(each[-1]["loss"] < each[0]["loss"] for each in rounds)
 
 
-@pytest.mark.few(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "topology",
     ["{kind: epidemic_local, sends: 1}", pytest.param("{kind: one_peer_exponential}", marks=pytest.mark.thorough)],
@@ -77,7 +77,7 @@ def test_arcs_run_on_real_peers(tmp_path: Path, vectors: Path, topology: str) ->
     assert write_report([run], run / "report").exists()
 
 
-@pytest.mark.few(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize("compression", ["int8", "{kind: fragments, parts: 2}", "topk", "power", "jwins"])
 def test_compressed_models_travel_between_real_peers(tmp_path: Path, vectors: Path, compression: str) -> None:
     gossip = f"{{compression: {compression}}}"
