@@ -181,7 +181,7 @@ def test_no_page_is_made_that_is_not_read_here() -> None:
     assert speak - read == set(WRITERS)
 
 
-@pytest.mark.few(8)
+@pytest.mark.few(4)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_says_what_its_network_is(tmp_path: Path, page: str, kind: str) -> None:

@@ -89,7 +89,7 @@ def test_the_mean_is_led_away_and_robust_rules_are_not(attack: str) -> None:
         assert error(play(agreed("mesh", rule), lies)) < 3 * alone, rule
 
 
-@pytest.mark.few(5)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("attack", list(ATTACKS))
 def test_honest_peers_have_all_their_rounds_under_every_attack(attack: str) -> None:
     # On a ring both neighbours of one peer may be liars: there one is what a rule can stand.

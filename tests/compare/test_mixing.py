@@ -37,7 +37,7 @@ def test_every_kind_is_tried() -> None:
     assert {*APPROACH, *EXACT} == {*TOPOLOGIES}
 
 
-@pytest.mark.few(5)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("kind", APPROACH)
 def test_measured_slopes_are_the_predicted_ones(kind: str) -> None:
     # With a power of two, random distances around the circle now and then meet the exact mean.

@@ -75,6 +75,7 @@ def kinds(manifest: Path) -> dict[Kind, int]:
     return {leak.kind: leak.count for leak in audit(read_audited([manifest], None)[0]).leaks}
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("name", COPIES)
 def test_a_film_under_another_name_is_found(tmp_path: Path, name: str) -> None:
     kind, made = COPIES[name]

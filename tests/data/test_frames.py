@@ -137,6 +137,7 @@ def test_a_data_set_names_the_row_whose_folder_is_ambiguous(twins: dict[str, Twi
     assert len(manifest.clips) == 19
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("mirror", ["__MACOSX", "@eaDir", "$RECYCLE.BIN", ".Trashes"])
 def test_mirrors_of_systems_are_no_data_set(mirror: str, twins: dict[str, Twin], tmp_path: Path) -> None:
     whole = scan_clips(copied(twins["casme2"], tmp_path / "a" / "CASME2"), Labels())

@@ -264,6 +264,7 @@ def test_the_cores_on_a_simulated_network_reach_the_lockstep_models(
     assert simulated.guesses == lockstep.guesses and simulated.distance == lockstep.distance
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("protocol", ["push_sum", "adpsgd"])
 def test_what_knows_no_rounds_runs_on_the_simulated_network(tmp_path: Path, protocol: str) -> None:
     asked = make_request(tmp_path, f"gossip.protocol={protocol}", "training.rounds=1", subjects=range(4))

@@ -66,6 +66,7 @@ def test_a_laboratory_is_its_users_own_whatever_the_umask(tmp_path: Path) -> Non
     assert {stat.S_IMODE(each.stat().st_mode) for each in made if each.is_file()} == {0o600}
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("settings", "hand_out"),
     [
@@ -88,6 +89,7 @@ def test_labs_hand_out_their_final_model_unless_the_contract_leaves_no_room(
     assert ("  hand_out: 600.0  # seconds that a lab stays" in folders[0].contract.read_text()) == (hand_out == 600)
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("kind", sorted({*TOPOLOGIES} - {"hypercube", "torus", "regular", "edges"}))
 def test_every_kind_can_be_founded(tmp_path: Path, kind: str) -> None:
     exchange(folders := labs(tmp_path, Draft(kind, 4, "any")))

@@ -86,7 +86,7 @@ def step(peer: int, round: int, params: Vector) -> Vector:
     return params + np.float32(0.01)
 
 
-@pytest.mark.few(7)
+@pytest.mark.few(4)
 @pytest.mark.parametrize("protocol", ALL)
 @pytest.mark.parametrize("kind", [Kind.HELLO, Kind.SKIP, Kind.OFFER, Kind.ANSWER, Kind.WITHDRAW, Kind.PUSH, Kind.LEAVE])
 @pytest.mark.parametrize(("claim", "shift"), [(10**9, False), (29, False), (3, True)], ids=["1e9", "last", "+3"])

@@ -26,7 +26,7 @@ def absent(*peers: int, until: float = NEVER) -> FaultModel:
     return FaultModel(late=dict.fromkeys(peers, until))
 
 
-@pytest.mark.few(8)
+@pytest.mark.few(3)
 @pytest.mark.parametrize("protocol", ALL)
 @pytest.mark.parametrize(
     "topology", [RING, {"kind": "mesh"}, {"kind": "base", "meets": 1}], ids=lambda each: each["kind"]
@@ -73,7 +73,7 @@ def test_who_comes_later_joins_where_the_others_are() -> None:
     assert all(mixed.weights for mixed in swarm.mixed[3][3:])
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("slow", [{}, {2: 10.0}], ids=["alike", "beside a slow one"])
 @pytest.mark.parametrize("protocol", ["dpsgd", "overlap", "gradient_tracking"])
 @pytest.mark.parametrize("gap_s", [0.1, 1.2])

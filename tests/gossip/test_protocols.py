@@ -35,7 +35,7 @@ def spread(params: Vector) -> float:
     return float(np.sqrt(((params - params.mean(axis=0)) ** 2).sum(axis=1).mean()))
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("protocol", ALL)
 def test_without_training_all_come_to_agree(protocol: str) -> None:
     begin = apart(8)

@@ -41,7 +41,7 @@ def missed(swarm: Swarm) -> dict[tuple[int, int], list[int]]:
     return found
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("slow", range(5))
 def test_a_slow_lab_costs_nobody_a_round_on_any_graph(slow: int) -> None:
     all_graphs = list(graphs())

@@ -40,7 +40,7 @@ class Promises(Liar):
         return [send, later] if send.message.kind is Kind.HELLO else [later]
 
 
-@pytest.mark.few(24)
+@pytest.mark.few(10)
 @pytest.mark.parametrize("protocol", ALL)
 @pytest.mark.parametrize("peer", [0, 2, 4])
 @pytest.mark.parametrize("liar", [Mute, Withdraws, Unanswering, Promises])

@@ -112,6 +112,7 @@ class Monkey:
                     self.over = True
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("protocol", ALL)
 def test_a_core_answers_whatever_comes_as_approved(protocol: str, tmp_path: Path) -> None:
     lived = contract(protocol, hand_out=50.0, patience={"rounds": 2, "consensus": 0.5})

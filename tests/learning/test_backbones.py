@@ -86,6 +86,7 @@ def test_seeded_weights_are_the_seeds() -> None:
     assert changed == kernels | {key for key in once if key.endswith("running_var")}
 
 
+@pytest.mark.few(1)
 def test_the_assembled_network_is_the_features_and_the_head(seeded: tuple[str, Path]) -> None:
     name, cache = seeded
     agreed = of(name)

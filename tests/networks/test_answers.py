@@ -73,7 +73,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("what", OTHERS)
 def test_another_forward_pass_of_one_layout_is_refused_and_says_where(what: str, tmp_path: Path) -> None:
     ours, theirs = agreed(tmp_path), agreed(tmp_path, OTHERS[what], name="b")

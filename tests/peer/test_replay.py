@@ -85,7 +85,7 @@ def test_real_peers_one_killed_and_resumed_are_replayed_to_their_checkpoints(tmp
     assert all(path.stat().st_mode & 0o077 == 0 for path in (run / "contents").iterdir())
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "gossip",
     [

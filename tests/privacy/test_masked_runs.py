@@ -216,7 +216,7 @@ def alone_in(journal: Journal, peers: Sequence[int]) -> dict[int, list[int]]:
     }
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("topology", [{"kind": "mesh"}, {"kind": "regular", "degree": 3}])
 @pytest.mark.parametrize("back", [25.0, 90.0])
 def test_where_one_that_goes_leaves_too_few_for_any_sum_the_others_wait_for_it(

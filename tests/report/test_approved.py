@@ -66,6 +66,7 @@ def test_the_page_on_one_run(one: Document) -> None:
     approve("one-run-page", page_words(one))
 
 
+@pytest.mark.thorough
 def test_the_figures_of_one_run(one: Document) -> None:
     approve("one-run-figures", figure_words(figures(one)))
 

@@ -46,6 +46,7 @@ def told(run: Run, kind: str, *, own_peer: bool) -> Run:
     return replace(run, contract=contract, manifest=replace(run.manifest, network=""), peers=logs)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("own_peer", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_of_a_run_of_a_comparison_and_the_card_of_a_model_say_it(bare: Run, kind: str, own_peer: bool) -> None:

@@ -72,7 +72,7 @@ def one_by_one(agreed: Contract, schedule: Schedule, samples: list[Samples], rou
     return models
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("weights", ["none", "balanced"])
 def test_rounds_have_the_bits_of_peers_that_train_and_mix_one_by_one(name: str, weights: str) -> None:

@@ -11,7 +11,7 @@ from p2pfl_me.topology import mixing_matrix, round_rms, spectral_figures
 from p2pfl_me.topology.graphs.base import _split_off_smooth, base_graph, base_schedule
 
 
-@pytest.mark.few(100)
+@pytest.mark.few(30)
 @pytest.mark.parametrize("meets", [1, 2, 3, 4])
 @pytest.mark.parametrize("count", range(1, 101))
 def test_one_period_is_the_exact_mean(count: int, meets: int) -> None:

@@ -88,7 +88,7 @@ def test_the_small_networks_contract_is_written_by_new_and_sends_seven_kilobytes
     assert contract_from_yaml(contract_text("small", 4)).peers.count == 4
 
 
-@pytest.mark.few(50)
+@pytest.mark.few(15)
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 12, 64, 100])
 @pytest.mark.parametrize("kind", TOPOLOGIES)
 def test_new_contracts_of_other_sizes_are_connected_or_say_what_is(kind: str, count: int) -> None:

@@ -51,6 +51,7 @@ def test_a_directed_round_leaves_less_than_half_in_expectation(count: int) -> No
     assert worst_expected(matrices) == pytest.approx((count - 2) / (2 * (count - 1)), abs=1e-12)
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("count", range(2, 22))
 def test_a_matching_leaves_less_than_two_thirds_in_expectation(count: int) -> None:
     """OU-EquiDyn: at most 2/3 of the squared distance, over all shifts and beginnings."""

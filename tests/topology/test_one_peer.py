@@ -13,7 +13,7 @@ from p2pfl_me.topology.graphs.one_peer_exponential import one_peer_exponential
 from tests.topology.drawing import push_matrix
 
 
-@pytest.mark.few(20)
+@pytest.mark.few(8)
 @pytest.mark.parametrize("count", range(2, 65))
 def test_one_period_is_the_exact_mean_for_powers_of_two(count: int) -> None:
     schedule = one_peer_exponential(count)

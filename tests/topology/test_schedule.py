@@ -65,6 +65,7 @@ def test_a_single_peer_has_no_neighbours() -> None:
     assert schedule.weights(0, 0) == {}
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("count", [*range(1, 40), 97])
 def test_a_mesh_without_a_graph_has_the_bits_of_metropolis_hastings(count: int) -> None:
     graph, schedule = StaticSchedule(nx.complete_graph(count)), schedule_of(contract_of("mesh", count))

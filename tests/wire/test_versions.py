@@ -18,7 +18,7 @@ from tests.wire.test_handshaker import End, call
 RANGES = [BEFORE, *(Spoken(oldest, newest) for newest in range(SILENT + 1, 7) for oldest in range(SILENT, newest + 1))]
 
 
-@pytest.mark.few(75)
+@pytest.mark.few(15)
 @pytest.mark.parametrize(("low", "high"), [*product(RANGES, RANGES)], ids=str)
 def test_both_take_the_newest_that_both_speak_or_part_with_words(low: Spoken, high: Spoken) -> None:
     """All ranges up to version 6, either end the older one, one that says nothing of versions among them."""

@@ -42,6 +42,7 @@ CASES = [
 ]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("name", "book", "column", "spellings"), CASES)
 def test_a_sheets_spellings_of_one_folder_are_one_person(
     twins: dict[str, Twin], tmp_path: Path, name: str, book: str, column: int, spellings: dict[str, str]

@@ -157,6 +157,7 @@ def test_a_cell_without_a_value_of_its_own_is_a_problem_and_not_left_empty(
     assert problems[0].startswith(f"{BOOK} row 3: {says}")
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "text", ["1,046", "1.000", "'46", "4.6E+01", "46-59", "\uff14\uff16", "46 ?", "#46", "frame 46"]
 )
