@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 
 from p2pfl_me.data.clip import SPLITS, Clip
 from p2pfl_me.data.preprocess.prepare import clip_keys
@@ -26,12 +27,12 @@ def contents_of(clips: Sequence[Clip], recipe: Recipe) -> tuple[bytes, ...]:
 
 def with_keys(clips: Sequence[Clip], keys: Iterable[bytes]) -> Iterator[bytes]:
     """The same, where the `keys` of the clips that are images are known."""
-    known = iter(keys)
+    known, bank_of = iter(keys), cache(vectors_bank)  # a file is opened once, whatever number of clips it holds
     for clip in clips:
         if clip.split not in SPLITS:
             continue
         if is_vectors(clip.path):
-            bank = vectors_bank(clip.path)
+            bank = bank_of(clip.path)
             yield hashlib.sha256(bank[vector_row(clip, bank)].tobytes()).digest()
         else:
             yield next(known)

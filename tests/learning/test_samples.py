@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from p2pfl_me.contract import Contract, contract_from_yaml
+from p2pfl_me.data import vectors
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.contents import contents_of
 from p2pfl_me.data.preprocess.recipe import recipe_of
+from p2pfl_me.files import open_regular
 from p2pfl_me.learning.samples import read_samples, samples_of
 from tests.data.make import picture, save
+from tests.small import write_vectors
 
 LABELS = ("negative", "positive", "surprise")
 
@@ -53,6 +56,28 @@ def test_frames_are_samples_and_know_their_clip(tmp_path: Path, augment: str) ->
             found = {"train": alone.train, "validation": alone.validation, "test": alone.test}[clip.split or ""]
             assert found is not None
             np.testing.assert_array_equal(part.bank[part.rows[part.clips == number]], found.bank[found.rows])
+
+
+def test_a_file_of_vectors_is_opened_so_many_times_whatever_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shard of a thousand rows was mapped a thousand times before the first step."""
+    opened: list[object] = []
+
+    def counted(path: Path, mode: object) -> object:
+        opened.append(path)
+        return open_regular(path, mode)
+
+    monkeypatch.setattr(vectors, "open_regular", counted)
+    times = []
+    for rows in (4, 40):
+        path = write_vectors(tmp_path / f"{rows}.safetensors", [1, 2], per_subject=rows, split=0)
+        clips = vectors.vectors_manifest(path, LABELS).clips
+        assert len(clips) == 2 * rows
+        opened.clear()
+        assert len(read_samples(contract("input: image"), clips, cache=tmp_path, device="cpu").contents) == 2 * rows
+        times.append(len(opened))
+    assert times[0] == times[1]
 
 
 def test_one_image_a_clip_is_one_sample_a_clip(tmp_path: Path) -> None:
