@@ -84,6 +84,7 @@ def manifests(out: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in sorted(out.glob("cells/*/seed-*/manifest.json"))}
 
 
+@pytest.mark.thorough
 def test_a_second_time_runs_nothing_and_writes_the_same_page(finished: Request) -> None:
     before, page = manifests(finished.out), (finished.out / "report.html").read_bytes()
     assert len(before) == 6

@@ -79,6 +79,7 @@ def test_the_int8_file_is_one_peers_and_small(folder: Path, int8: Path) -> None:
     assert "QuantizeLinear" in kinds
 
 
+@pytest.mark.thorough
 def test_the_command_predicts_with_either(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("P2PME_HOME", str(folder))
     image = save(folder / "face.png", picture(7, 64))
@@ -98,6 +99,7 @@ def test_the_command_predicts_with_either(folder: Path, monkeypatch: pytest.Monk
     assert said[0]["probabilities"] == pytest.approx(said[1]["probabilities"], abs=1e-4)
 
 
+@pytest.mark.thorough
 def test_the_file_says_what_it_is_and_not_where_the_peers_are(folder: Path) -> None:
     says_what_it_is(folder / "new" / "model.onnx", "float32", "average")
 
@@ -139,6 +141,7 @@ def test_lost_scores_refuse_a_small_file(tmp_path: Path) -> None:
     room._refuse_disagreement(found, Precision.INT8, 0.03, tmp_path / "m.onnx")
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_exported_or_loaded_is_named(folder: Path, tmp_path: Path) -> None:
     agreed = contract_from_yaml(TEXT)
     bare = write_run(tmp_path / "bare", agreed, {0: random_model(agreed, 0)})

@@ -118,6 +118,7 @@ def test_the_paired_difference_is_what_the_answers_say(tmp_path: Path) -> None:
     assert float(rows["a", "a #2"]["uf1"]) == 0 and float(rows["a", "a #2"]["p"]) == 1
 
 
+@pytest.mark.thorough
 def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
     one = make_request(tmp_path)
     run(one)

@@ -14,6 +14,7 @@ from p2pfl_me.exits import Exit
 from tests.small import Command, events, p2pme, wait_for, write_contract, write_vectors
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_a_late_lab_gets_the_final_model_from_whoever_is_done(tmp_path: Path) -> None:
     contract = write_contract(

@@ -157,6 +157,7 @@ def test_a_refused_swarm_neither_blocks_the_corrected_one_nor_takes_files_that_w
     assert (corrected.run / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.thorough
 def test_a_folder_with_a_run_is_not_written_over(corrected: Corrected) -> None:
     before = {path: path.stat().st_mtime_ns for path in corrected.run.rglob("*")}
     code, output = here(corrected.run.parent / "home", *corrected.command)

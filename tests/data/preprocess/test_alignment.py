@@ -93,6 +93,7 @@ def test_of_two_faces_that_are_as_large_the_choice_is_told() -> None:
     assert ClipNote.from_bytes(ClipNote(face=source).to_bytes()).face is source
 
 
+@pytest.mark.thorough
 def test_a_face_that_fills_a_cropped_frame_is_found_with_its_eyes() -> None:
     found = 0
     for number in range(8):
