@@ -34,14 +34,22 @@ def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple
         yield from leaves(inner, (*path, name))
 
 
-COMMANDS = dict(leaves(cli))
+def groups(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Group]]:
+    if isinstance(command, click.Group):
+        yield " ".join(path), command
+        for name in command.list_commands(click.Context(command)):
+            if inner := command.get_command(click.Context(command), name):
+                yield from groups(inner, (*path, name))
+
+
+COMMANDS, GROUPS = dict(leaves(cli)), dict(groups(cli))
 
 
 @pytest.fixture(autouse=True)
 def _nobody_has_asked_for_help(monkeypatch: pytest.MonkeyPatch) -> None:
     """click keeps the help option that a command had when it was first asked, `--help` alone where a test before these
     ran it without `p2pme`."""
-    for command in COMMANDS.values():
+    for command in (*COMMANDS.values(), *GROUPS.values()):
         monkeypatch.setattr(command, "_help_option", None)
 
 
@@ -208,15 +216,7 @@ def test_several_numbers_stand_once_each() -> None:
         wholes("2,16", 2, 9)
 
 
-def groups(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Group]]:
-    if isinstance(command, click.Group):
-        yield " ".join(path), command
-        for name in command.list_commands(click.Context(command)):
-            if inner := command.get_command(click.Context(command), name):
-                yield from groups(inner, (*path, name))
-
-
-@pytest.mark.parametrize("name", dict(groups(cli)))
+@pytest.mark.parametrize("name", GROUPS)
 def test_a_list_of_commands_cuts_no_sentence(name: str) -> None:
     said = CliRunner().invoke(cli, [*name.split(), "-h"], terminal_width=80, catch_exceptions=False).output
     listed = said.partition("\nCommands:\n")[2]
