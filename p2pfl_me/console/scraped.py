@@ -30,8 +30,7 @@ class Followed:
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
-        self._peers: dict[int, tuple[Account, Tail, int]] = {}
-        """Its account, its log, and the lines of earlier parts that a newer version wrote."""
+        self._peers: dict[int, tuple[Account, Tail]] = {}
 
     def status(self) -> tuple[PeerStatus, ...]:
         """By now.
@@ -45,21 +44,12 @@ class Followed:
         found = []
         for peer in range(contract.peers.count):
             if peer not in self._peers:
-                self._peers[peer] = self._begun(peer, contract.training.rounds)
-            account, tail, before = self._peers[peer]
+                self._peers[peer] = Account(peer, contract.training.rounds), Tail(self._folder, peer)
+            account, tail = self._peers[peer]
             for line in tail.lines():
                 account.take(line)
-            found.append(replace(account.status, rounds=contract.training.rounds, newer=before + tail.newer))
+            found.append(replace(account.status, rounds=contract.training.rounds, newer=tail.newer))
         return tuple(found)
-
-    def _begun(self, peer: int, rounds: int) -> tuple[Account, Tail, int]:
-        account, newer = Account(peer, rounds), 0
-        for path in self._folder.older_logs(peer):
-            earlier = Tail(path)
-            for line in earlier.lines():
-                account.take(line)
-            newer += earlier.newer
-        return account, Tail(self._folder.log(peer)), newer
 
 
 def serve(folder: RunFolder, port: int, opened: Callable[[str], None]) -> None:

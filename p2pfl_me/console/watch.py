@@ -90,7 +90,7 @@ class Watch:
         self.on_round: Callable[[Contract, int, dict[int, PeerView]], None] | None = None
         self.on_say: Callable[[str], None] | None = None
         self._folder = RunFolder(run)
-        self._tails = {peer: Tail(self._folder.log(peer)) for peer in self.peers}
+        self._tails = {peer: Tail(self._folder, peer) for peer in self.peers}
         self._told = 0
 
     def update(self) -> None:

@@ -40,11 +40,13 @@ def in_words(event: AnyEvent) -> str | None:
             reason = f" ({event.reason})" if event.reason else ""
             state = "has left" if event.state is events.LinkState.LEFT else f"is {event.state.value}"
             return f"neighbour {event.neighbour} {state}{reason}"
+        case events.Sighted(neighbour=peer, heard=True):
+            return f"neighbour {peer} is heard again"
         case events.Sighted(neighbour=peer, silent=silent, by=by):
             others = seen_by(by)
             if silent:
                 return f"nothing is heard of neighbour {peer}{f'; {others}' if others else ''}"
-            return f"neighbour {peer} is not heard here; {others}" if others else f"neighbour {peer} is heard again"
+            return f"neighbour {peer} is not heard here; {others or 'no other neighbour says that it sees it'}"
         case events.Unreachable(neighbour=peer, reason=why):
             return f"neighbour {peer} cannot be reached: {why}"
         case events.Starved(seconds=seconds):

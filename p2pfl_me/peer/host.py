@@ -154,8 +154,8 @@ class Host:
 
     def on_news(self, news: News) -> None:
         match news:
-            case Sighted(peer, silent, by):
-                self.note(events.Sighted(peer, silent, by))
+            case Sighted(peer, silent, by, heard):
+                self.note(events.Sighted(peer, silent, by, heard))
             case Unreachable(peer, why):
                 self.note(events.Unreachable(peer, why))
             case Starved(seconds):

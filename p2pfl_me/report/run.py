@@ -49,6 +49,8 @@ class Run:
     egress: Mapping[int, tuple[Traffic, ...]]
     average: Scores | None
     baselines: Baselines
+    before: frozenset[str] = frozenset()
+    """Digests (hex) of the contracts under which it went on before this one."""
 
     @property
     def seed(self) -> int:
@@ -112,8 +114,9 @@ def find_runs(paths: Sequence[Path]) -> tuple[Path, ...]:
 def read_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
     """The runs of several folders; those that laboratories kept of one and the same run are read as one.
 
-    Each laboratory has its own folder of a run: the same contract, other peers. Folders of the same contract that share
-    a peer are runs of their own.
+    Each laboratory has its own folder of a run: the same contract, other peers. One that left the run, or ended before
+    its members had changed it, has an earlier contract of the others'. Folders of the same contract that share a peer
+    are runs of their own.
 
     Raises
     ------
@@ -125,7 +128,14 @@ def read_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
         for place, other in enumerate(found):
             if _parts_of_one(other, run):
                 peers = sorted((*other.peers, *run.peers), key=lambda log: log.peer)
-                found[place] = replace(other, peers=tuple(peers), egress={**other.egress, **run.egress})
+                latest = run if digest(other.contract).hex() in run.before else other
+                found[place] = replace(
+                    other,
+                    contract=latest.contract,
+                    before=latest.before,
+                    peers=tuple(peers),
+                    egress={**other.egress, **run.egress},
+                )
                 break
         else:
             found.append(run)
@@ -134,7 +144,10 @@ def read_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
 
 def _parts_of_one(one: Run, other: Run) -> bool:
     """A swarm's folder has a manifest and holds all of its peers; a laboratory's has none."""
-    if one.manifest != Manifest() or other.manifest != Manifest() or digest(one.contract) != digest(other.contract):
+    if one.manifest != Manifest() or other.manifest != Manifest():
+        return False
+    a, b = (digest(run.contract).hex() for run in (one, other))
+    if a != b and a not in other.before and b not in one.before:
         return False
     mine, theirs = ({log.peer for log in run.peers} for run in (one, other))
     return bool(mine and theirs) and not mine & theirs
@@ -158,6 +171,7 @@ def read_run(folder: Path) -> Run:
             fix="name the folder that `p2pme swarm` or `p2pme peer` was given with --out",
         )
     contract = load_contract(files.contract)
+    before = (digest(load_contract(path)).hex() for path in files.earlier_contracts())
     manifest = read_manifest_file(files) or Manifest()
     baselines = read_baselines(folder)
     liars = manifest.liars
@@ -171,6 +185,7 @@ def read_run(folder: Path) -> Run:
         baselines=replace(
             baselines, isolated={peer: curve for peer, curve in baselines.isolated.items() if peer not in liars}
         ),
+        before=frozenset(before),
     )
 
 

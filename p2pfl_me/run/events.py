@@ -199,8 +199,9 @@ class Sighted(Event):
     """What others see of a neighbour that is gone or silent: shown, and nothing follows from it."""
 
     neighbour: Annotated[Whole, Says("its id")]
-    silent: Annotated[bool, Says("whether the link stands and nothing is heard; false and nobody: it is heard again")]
+    silent: Annotated[bool, Says("whether the link stands and nothing is heard")]
     by: Annotated[Mapping[Whole, str], Says("up, gone or left, by the ids of the neighbours that share it")]
+    heard: Annotated[bool, Says("whether bytes of it come again over the link that had fallen silent")] = False
 
 
 @event("unreachable")

@@ -153,11 +153,14 @@ class Lines:
         file = open_private(fresh, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         if self._claimed:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        aside = path.with_name(f"{path.stem}.{(parts[-1][0] if parts else 0) + 1}{path.suffix}")
-        try:
-            aside.hardlink_to(path)
-        except OSError:  # a file system without links
-            path.replace(aside)
+        if parts and parts[-1][1].samefile(path):  # a kill came between the two names
+            del parts[-1]
+        else:
+            aside = path.with_name(f"{path.stem}.{(parts[-1][0] if parts else 0) + 1}{path.suffix}")
+            try:
+                aside.hardlink_to(path)
+            except OSError:  # a file system without links
+                path.replace(aside)
         fresh.replace(path)
         os.close(self._file)
         self._file = file

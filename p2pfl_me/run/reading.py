@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -41,9 +42,27 @@ def read_log(folder: RunFolder, peer: int) -> Log:
 
     A last line without its newline that cannot be read was being written when its writer was stopped: it is no damage.
     """
+    files = _files(folder, peer)
+    while True:
+        log = _read(files)
+        if (now := _files(folder, peer)) == files:  # else its newest part was put aside before it was read
+            return log
+        files = now
+
+
+def _files(folder: RunFolder, peer: int) -> list[Path]:
+    """All parts of a log, the oldest first; one that a kill left under both of its names once."""
+    newest, older = folder.log(peer), folder.older_logs(peer)
+    with suppress(OSError):
+        if older and older[-1].samefile(newest):
+            older.pop()
+    return [*older, newest]
+
+
+def _read(files: Iterable[Path]) -> Log:
     events: list[Logged] = []
     unread: list[Unread] = []
-    for path in (*folder.older_logs(peer), folder.log(peer)):
+    for path in files:
         try:
             data = read_regular(path)
         except FileNotFoundError:
@@ -68,15 +87,17 @@ _COMPARED = 4096
 
 
 class Tail:
-    """Reads what has been added to a peer's log, whole lines only. A log that is put aside is read to its end first.
+    """Reads what has been added to a peer's log, whole lines only, at first all that is kept of it.
 
-    Who looks so seldom that two logs are put aside in between misses the second. One that was removed and written again
-    by its peer (`lines.Lines`) is gone on with where it was read to.
+    However many parts are put aside between two looks, each is read to its end. A log that was removed and written
+    again by its peer (`lines.Lines`) is gone on with where it was read to.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: RunFolder, peer: int) -> None:
+        self._folder, self._peer, self._path = folder, peer, folder.log(peer)
         self._file: BinaryIO | None = None
+        self._done: Path | None = None
+        """The last part that was put aside and is read."""
         self._rest = b""
         self.newer = 0
         """Lines that a newer version wrote, and that say nothing here."""
@@ -89,18 +110,40 @@ class Tail:
         """The lines that were added since the last look, with their times."""
         while True:
             if self._file is None:
-                try:
-                    self._file = open_regular(self._path)
-                except OSError:
+                if not self._path.exists():
                     return
+                path = self._next()
+                try:
+                    self._file = open_regular(path)
+                except OSError:
+                    if path == self._path:
+                        return
+                    self._done = path
+                    continue
             aside = self._is_aside()  # asked before the last look: nothing is added to it afterwards
             yield from self._more()
             if not aside:
                 return
             with self._file as before:
+                self._done = self._name_of(before) or self._done
                 self._file = self._again(before)
             if self._file is None:
                 self._rest = b""
+
+    def _next(self) -> Path:
+        """The part behind those that are read; the log itself behind the last."""
+        older = self._folder.older_logs(self._peer)
+        behind = older.index(self._done) + 1 if self._done in older else 0
+        return next(iter(older[behind:]), self._path)
+
+    def _name_of(self, file: BinaryIO) -> Path | None:
+        """Under which name it was put aside."""
+        status = os.fstat(file.fileno())
+        for path in reversed(self._folder.older_logs(self._peer)):
+            with suppress(OSError):
+                if os.path.samestat(path.stat(), status):
+                    return path
+        return None
 
     def _again(self, before: BinaryIO) -> BinaryIO | None:
         """What lies under the name now, behind the lines that were read in `before`, if it begins with all of these."""

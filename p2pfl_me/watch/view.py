@@ -32,8 +32,8 @@ MOST_EVENTS = 200
 class _Peer:
     """One peer's log, as far as it was read."""
 
-    def __init__(self, path: Path, peer: int, rounds: int) -> None:
-        self.tail, self.account = Tail(path), Account(peer, rounds)
+    def __init__(self, folder: RunFolder, peer: int, rounds: int) -> None:
+        self.tail, self.account = Tail(folder, peer), Account(peer, rounds)
         self.curve: list[tuple[int, float | None, float | None]] = []
         """(round, UF1, loss)"""
         self.trained = 0
@@ -82,7 +82,7 @@ class RunView:
         self._seen, self.contract = seen, load_contract(self._folder.contract)
         rounds, present = self.contract.training.rounds, self.contract.peers.present
         for peer in range(self.contract.peers.count):
-            self._peers.setdefault(peer, _Peer(self._folder.log(peer), peer, rounds))
+            self._peers.setdefault(peer, _Peer(self._folder, peer, rounds))
         graph = graph_of(self.contract)
         self._places: list[list[float] | None] = [None] * self.contract.peers.count
         for peer, (x, y) in zip(present, places(graph), strict=True):

@@ -97,11 +97,12 @@ class AsStated:
 @dataclass(frozen=True, slots=True)
 class Sighted:
     """What other neighbours see of one that is gone or, if `silent`, of whom nothing is heard: "up", "gone" or "left"
-    by their ids. Not `silent` and nobody: it is heard again."""
+    by their ids. `heard`: bytes of it come again, over the link that had fallen silent."""
 
     peer: int
     silent: bool
     by: Mapping[int, str]
+    heard: bool = False
 
 
 @dataclass(frozen=True, slots=True)

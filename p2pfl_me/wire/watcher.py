@@ -39,11 +39,14 @@ class _Case:
     number: int = 0
     """Of the inquiry: an older one's timers mean nothing."""
     quiet: bool = False
+    quiet_at: float = 0.0
+    """When that was seen: what came before is no sign of life."""
     gone: Sight = Sight.GONE
     since: float = 0.0
     again_s: float = AGAIN_S
     answers: dict[int, Sight] = field(default_factory=dict)
-    said: tuple[bool, Mapping[int, str]] | None = None
+    said: Sighted | None = None
+    """Last, since the link has come up or gone down: each is told by itself."""
     unreachable: str = ""
     lines: Bucket = field(default_factory=lambda: Bucket(*LINES))
 
@@ -95,13 +98,16 @@ class Watcher:
 
     def look(self, neighbour: Neighbour, now: float) -> None:
         """At each beat, at one whose link stands."""
-        case, silent = self._cases[neighbour.peer], now - neighbour.heard
-        if case.quiet != (silent > self._liveness.silence_s / QUIET):
-            case.quiet = not case.quiet
-            if case.quiet:
-                self._inquire(neighbour)
-            else:
-                self._say(neighbour.peer, silent=False, by={})
+        case = self._cases[neighbour.peer]
+        silent = now - neighbour.heard > self._liveness.silence_s / QUIET
+        if silent and not case.quiet:
+            case.quiet, case.quiet_at = True, now
+            self._inquire(neighbour)
+        elif case.quiet and not silent and _has_come(neighbour, case.quiet_at):
+            case.quiet = False
+            case.number += 1  # whatever others still say was asked of one that is silent
+            if case.said:
+                self._say(Sighted(neighbour.peer, False, {}, heard=True))
 
     def up(self, neighbour: Neighbour) -> None:
         self._cases[neighbour.peer] = _Case(
@@ -111,6 +117,7 @@ class Watcher:
     def down(self, neighbour: Neighbour, now: float, *, parted: bool) -> None:
         case = self._cases[neighbour.peer]
         case.quiet, case.since, case.gone = False, now, Sight.LEFT if parted else Sight.GONE
+        case.said = None
         if not parted and not neighbour.quarantined:
             self._inquire(neighbour)
 
@@ -158,7 +165,8 @@ class Watcher:
         if case.number != number:
             return
         by = {peer: sight.name.lower() for peer, sight in sorted(case.answers.items()) if sight is not Sight.NOTHING}
-        self._say(neighbour.peer, silent=case.quiet, by=by)
+        if case.said or case.quiet or by:  # that it is gone is known without anybody's word
+            self._say(Sighted(neighbour.peer, case.quiet, by))
         self._reactor.call_later(case.again_s, partial(self._again, neighbour, number))
         case.again_s = min(2 * case.again_s, MOST_AGAIN_S)
 
@@ -166,13 +174,16 @@ class Watcher:
         if self._cases[neighbour.peer].number == number and not neighbour.quarantined:
             self._inquire(neighbour)
 
-    def _say(self, peer: int, *, silent: bool, by: Mapping[int, str]) -> None:
-        case = self._cases[peer]
-        told = silent, by
-        nothing_new = case.said == told or (case.said is None and not silent and not by)
-        if not nothing_new and (not silent or case.lines.take(time.monotonic())):
+    def _say(self, told: Sighted) -> None:
+        case = self._cases[told.peer]
+        if case.said != told and (not told.silent or case.lines.take(time.monotonic())):
             case.said = told
-            self._tell(Sighted(peer, silent, by))
+            self._tell(told)
+
+
+def _has_come(neighbour: Neighbour, since: float) -> bool:
+    """Whether bytes of it have come since then. That nobody reads now, as this peer has enough to do, is none."""
+    return neighbour.connection is not None and neighbour.connection.heard_at > since
 
 
 def _some(others: Iterable[Neighbour], about: int) -> list[Neighbour]:

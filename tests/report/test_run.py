@@ -166,6 +166,14 @@ def test_the_folders_of_several_laboratories_are_one_run(tmp_path: Path) -> None
     assert set(run.egress) == {0, 1, 2}
     assert len(read_runs([tmp_path / "lab-a", tmp_path / "lab-a"])) == 2, "the same peers twice are two runs"
     assert len(read_runs([whole, tmp_path / "lab-b"])) == 2, "a swarm's run is whole"
+    before, contract = (tmp_path / "lab-b" / name for name in ("contract-1.yaml", "contract.yaml"))
+    before.write_text(contract.read_text())
+    contract.write_text(contract.read_text().replace("rounds: 3", "rounds: 4"))
+    for names in (("lab-a", "lab-b"), ("lab-b", "lab-a")):
+        (run,) = read_runs([tmp_path / name for name in names])
+        assert [log.peer for log in run.peers] == [0, 1, 2] and run.contract.training.rounds == 4
+    before.unlink()
+    assert len(read_runs([tmp_path / "lab-a", tmp_path / "lab-b"])) == 2, "nothing says that the one came of the other"
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_time(tmp_path: Path) -> None:

@@ -150,13 +150,17 @@ def test_a_log_that_grows_is_put_aside_and_read_as_one(tmp_path: Path, monkeypat
     folder = RunFolder(tmp_path)
     written = EventLog(folder.log(0), limit=2_000)
     written.claim()
-    tail, followed = Tail(folder.log(0)), list[AnyEvent]()
+    tail, followed = Tail(folder, 0), list[AnyEvent]()
+    seldom, seen = Tail(folder, 0), list[AnyEvent]()
     said = [a_round(number) for number in range(60)]
     for each in said:
         written.write(each)
         if each.round % 3 == 0:
             followed += tail.events()
+        if each.round % 13 == 0:
+            seen += seldom.events()
     followed += tail.events()
+    seen += seldom.events()
     with pytest.raises(PeerError, match="a running peer writes here"):
         EventLog(folder.log(0)).claim()
     written.close()
@@ -165,8 +169,50 @@ def test_a_log_that_grows_is_put_aside_and_read_as_one(tmp_path: Path, monkeypat
     kept = [line.event for line in read_log(folder, 0).events]
     assert kept == said[-len(kept) :] and len(kept) >= 3 * 4
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 4 * 2_600
-    assert followed == said, "who follows the log misses nothing"
+    assert followed == seen == said, "who follows the log misses nothing, however many parts are put aside meanwhile"
+    assert list(Tail(folder, 0).events()) == kept, "and who comes later has all that is kept"
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_kill_between_the_two_names_of_a_log_that_is_put_aside_tells_nothing_twice(tmp_path: Path) -> None:
+    folder, said = RunFolder(tmp_path), [a_round(number) for number in range(8)]
+    written = EventLog(folder.log(0), limit=10**6)
+    for each in said[:3]:
+        written.write(each)
+    tail = Tail(folder, 0)
+    assert list(tail.events()) == said[:3]
+    aside = folder.log(0).with_name("peer-0.1.jsonl")
+    aside.hardlink_to(folder.log(0))
+    assert [line.event for line in read_log(folder, 0).events] == said[:3] == list(Tail(folder, 0).events())
+    again = EventLog(folder.log(0), limit=1)  # the next life, which puts it aside with its first line
+    again.claim()
+    for each in said[3:]:
+        again.write(each)
+    assert [line.event for line in read_log(folder, 0).events] == said == list(Tail(folder, 0).events())
+    assert list(tail.events()) == said[3:] and [path.name for path in folder.older_logs(0)][:2] == [
+        "peer-0.1.jsonl",
+        "peer-0.2.jsonl",
+    ]
+
+
+def test_a_log_that_is_put_aside_while_it_is_read_is_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, said = RunFolder(tmp_path), [a_round(number) for number in range(3)]
+    written = EventLog(folder.log(0), limit=10**6)
+    written.write(said[0])
+    listed, looks = RunFolder.older_logs, list[int]()
+
+    def older_logs(self: RunFolder, peer: int) -> list[Path]:
+        found = listed(self, peer)
+        looks.append(peer)
+        if len(looks) == 1:  # right after the parts were listed
+            written._lines._limit = 1
+            written.write(said[1])
+        return found
+
+    monkeypatch.setattr(RunFolder, "older_logs", older_logs)
+    assert [line.event for line in read_log(folder, 0).events] == said[:2]
 
 
 @pytest.mark.parametrize("ledger", [False, True])
@@ -209,7 +255,7 @@ def test_what_becomes_of_the_file_while_it_is_written_costs_no_line(tmp_path: Pa
 
 def test_who_follows_a_log_that_is_removed_hears_each_line_once(tmp_path: Path) -> None:
     path = RunFolder(tmp_path).log(0)
-    written, tail = EventLog(path), Tail(path)
+    written, tail = EventLog(path), Tail(RunFolder(tmp_path), 0)
     said = [a_round(number) for number in range(6)]
     for each in said[:3]:
         written.write(each)
@@ -230,7 +276,7 @@ def test_who_follows_a_log_that_is_removed_hears_each_line_once(tmp_path: Path) 
 
 def test_a_tail_reads_whole_lines_once(tmp_path: Path) -> None:
     path = RunFolder(tmp_path).log(0)
-    tail = Tail(path)
+    tail = Tail(RunFolder(tmp_path), 0)
     assert list(tail.events()) == []
     first, second = encode(0, trained(1.0)), encode(0, trained(2.0))
     path.write_text(first + "\n" + second[:20])

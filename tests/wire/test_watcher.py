@@ -92,7 +92,7 @@ def test_one_that_falls_silent_is_suspect_and_named_with_who_hears_it_until_it_i
         frozen = True
         await told[0].until(lambda: Sighted(2, True, {1: "up"}) in told[0].news)
         frozen = False
-        await told[0].until(lambda: Sighted(2, False, {}) in told[0].news)
+        await told[0].until(lambda: Sighted(2, False, {}, heard=True) in told[0].news)
         assert [up for _, up, _ in told[0].links] == [True, True], "silence that ends is no end of a link"
         frozen = True
         await told[0].until(lambda: (2, False, "silent for 4 s") in told[0].links)
@@ -190,9 +190,36 @@ def test_a_quarter_of_the_silence_is_asked_about_and_told_with_names(steps: Step
     assert steps.later() == 60.0 and steps.later() == 2.0 and len(steps.told) == 2, "and nothing new is told"
     for due in (120.0, 240.0, 480.0, 600.0, 600.0):
         assert steps.later() == due and steps.later() == 2.0
-    steps.one.heard = 106.0
+    again = steps.bench.reactor.calls.pop()
+    steps.one.heard = steps.one.connection.heard_at = 106.0
     steps.it.look(steps.one, 107.0)
-    assert steps.told[2:] == [Sighted(1, False, {})]
+    assert steps.told[2:] == [Sighted(1, False, {}, heard=True)]
+    again[2]()
+    assert not steps.bench.reactor.calls, "nobody is asked any more after one that is heard"
+
+
+def test_one_that_was_silent_and_is_given_up_is_not_heard_again(steps: Steps) -> None:
+    """A stopped peer, in a ring: no other has it as a neighbour, and its link falls with nobody's word."""
+    steps.it.look(steps.one, steps.one.heard + 5.1)
+    assert steps.later() == 2.0 and steps.told == [Sighted(1, True, {})]
+    steps.one.connection = None
+    steps.it.down(steps.one, 120.0, parted=False)
+    assert steps.later() == 2.0 and len(steps.told) == 1, "that it is down has been said"
+    assert steps.later() == 60.0
+    steps.answer(Sight.UP)
+    assert steps.later() == 2.0 and steps.later() == 120.0 and steps.later() == 2.0
+    assert steps.told[1:] == [Sighted(1, False, {2: "up"}), Sighted(1, False, {})], "who has seen it sees it no more"
+
+
+def test_that_nobody_reads_is_no_sign_of_life(steps: Steps) -> None:
+    steps.it.look(steps.one, steps.one.heard + 5.1)
+    steps.later()
+    steps.one.heard += 6.0  # as of all, while this peer has more to do than it can
+    steps.it.look(steps.one, steps.one.heard)
+    assert steps.told == [Sighted(1, True, {})]
+    steps.one.connection.heard_at = steps.one.heard
+    steps.it.look(steps.one, steps.one.heard)
+    assert steps.told[1:] == [Sighted(1, False, {}, heard=True)]
 
 
 def test_an_older_question_means_nothing_and_one_that_left_is_not_asked_about(steps: Steps) -> None:
