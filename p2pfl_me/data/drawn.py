@@ -105,6 +105,7 @@ class DrawnMarks:
     def __init__(self) -> None:
         self._marked = lru_cache(1 << 16)(self._is_marked)
         self._near = lru_cache(1 << 10)(lambda folder: self._marked(Path(folder).absolute(), LEVELS))
+        self._signed = lru_cache(1 << 10)(_is_signed)
 
     def on(self, clip: Clip) -> bool:
         """Whether the clip's own row, a folder above it, or its first picture says that it is drawn."""
@@ -114,7 +115,7 @@ class DrawnMarks:
         """Whether a folder above a picture, a folder of pictures or a film says so, or the file itself."""
         above = os.path.dirname(path) or "."  # noqa: PTH120 - Path's own takes five times as long, for every clip
         led = os.path.islink(path) and self._near(os.path.dirname(os.path.realpath(path)))  # noqa: PTH114, PTH120
-        return led or self._near(above) or _is_signed(path)
+        return led or self._near(above) or self._signed(path)
 
     def _is_marked(self, folder: Path, levels: int) -> bool:
         if os.path.exists(folder / MARK) or _has_mark(folder, _names(folder)):  # noqa: PTH110 - no file's name is

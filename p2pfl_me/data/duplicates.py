@@ -7,16 +7,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import TypeVar
 
 from p2pfl_me.data.clip import Clip, Fault, Problem, in_order, place
 from p2pfl_me.data.first_seen import FirstSeen
-from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.frames import Listing, kept_listing
 from p2pfl_me.data.images import file_bytes
-from p2pfl_me.data.look import LISTINGS, Images, Looker
+from p2pfl_me.data.look import Images, Looker
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
 from p2pfl_me.machine import cores
@@ -69,7 +68,7 @@ def contradictions(clips: Sequence[Clip]) -> tuple[Problem, ...]:
     One file of each clip is read, and only clips whose first files are the same, byte for byte, are opened and
     compared, so that a run may ask. `check` opens all, and so finds the same pixels in files of another format, too.
     """
-    first = partial(_first_file, listing=lru_cache(LISTINGS)(frame_files))
+    first = partial(_first_file, listing=kept_listing())
     watch, found = DuplicateWatch(), list[Problem]()
     with ThreadPoolExecutor(cores()) as pool:  # files are read and hashed outside the interpreter's lock
         suspects: dict[bytes | None, list[Clip]] = defaultdict(list)
@@ -92,7 +91,7 @@ def _in_handfuls(pool: ThreadPoolExecutor, ask: Callable[[Clip], T], clips: Sequ
     return chain.from_iterable(pool.map(lambda some: [ask(clip) for clip in some], handfuls))
 
 
-def _first_file(clip: Clip, listing: Callable[[Path], dict[int, Path]]) -> bytes | None:
+def _first_file(clip: Clip, listing: Listing) -> bytes | None:
     """A digest of the file of the clip's onset, or of its picture; the same for all feature vectors.
 
     None of what cannot be read: whoever reads it later says what is wrong with it.
@@ -104,6 +103,7 @@ def _first_file(clip: Clip, listing: Callable[[Path], dict[int, Path]]) -> bytes
             return hashlib.sha256(file_bytes(clip.path)).digest()
         frames = listing(clip.path)
         onset = min(frames, default=None) if clip.onset is None else clip.onset
-        return hashlib.sha256(file_bytes(frames[onset])).digest() if onset in frames else None
+        first = frames.get(onset) if onset is not None else None
+        return hashlib.sha256(file_bytes(first)).digest() if first else None
     except (DataError, OSError):
         return None

@@ -11,8 +11,9 @@ import re
 import stat
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,6 +36,11 @@ CLOCKS = ((24, 1), (60, 1), (2400, 100), (6000, 100), (240000, 10000))
 """Where hours, minutes or seconds, HHMM, MMSS and HHMMSS begin anew, and the unit of their first and last part."""
 MOVE = "save such frames as PNG or JPEG under the same numbers, or move them elsewhere"
 FIX = "leave one picture of each frame in the folder, numbered in the order of time"
+LISTINGS = 16
+"""Folders whose listing is kept: the clips of one long film stand together."""
+
+Listing = Callable[[Path], Mapping[int, Path]]
+"""A folder's frames by number, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,11 @@ def frame_files(folder: Path) -> dict[int, Path]:
             fix=MOVE,
         )
     return {number: folder / found[number] for number in sorted(found)}
+
+
+def kept_listing() -> Listing:
+    """`frame_files` for one pass over many clips, which lists a long film once and not once a clip."""
+    return lru_cache(LISTINGS)(frame_files)
 
 
 def require_read(names: Sequence[str], folder: Path) -> None:

@@ -15,14 +15,12 @@ import numpy as np
 
 from p2pfl_me.data.blank import blank_words, is_blank
 from p2pfl_me.data.clip import Clip, Fault, Problem
-from p2pfl_me.data.frames import frame_files, is_clip_folder
+from p2pfl_me.data.frames import LISTINGS, is_clip_folder, kept_listing
 from p2pfl_me.data.images import read_image
 from p2pfl_me.data.jumps import Jumps, mixed_words
 from p2pfl_me.data.vectors import is_vectors, vector_row, vectors_bank
 from p2pfl_me.errors import DataError
 
-LISTINGS = 16
-"""Folders whose listing is kept: the clips of one long film stand together."""
 LIGHT = 8192
 """Bytes below which a picture is opened sooner than another thread is asked to: threads that hand the lock of the
 interpreter to and fro took twice the time of one."""
@@ -61,7 +59,7 @@ class Looker:
         # What OpenCV has to say of damaged files would stand between the lines of the report, which names them.
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         self._images = images
-        self._listing = lru_cache(LISTINGS)(frame_files)
+        self.listing = kept_listing()
         self._bank = lru_cache(LISTINGS)(vectors_bank)
 
     def is_light(self, clip: Clip) -> bool:
@@ -72,7 +70,7 @@ class Looker:
             info = clip.path.stat()
             if not stat.S_ISDIR(info.st_mode):
                 return info.st_size < LIGHT
-            frame = next(iter(self._listing(clip.path).values()), None)
+            frame = next(iter(self.listing(clip.path).values()), None)
             return frame is None or frame.stat().st_size < LIGHT
         except (DataError, OSError):
             return True  # whoever looks says what is wrong
@@ -100,7 +98,7 @@ class Looker:
 
     def _film(self, clip: Clip) -> Look:
         """A folder of frames. Only those from onset to offset are opened: several clips may lie in one long film."""
-        frames = self._listing(clip.path)
+        frames = self.listing(clip.path)
         if not frames:
             return _bad(clip, Fault.FRAMES, f"no numbered images in {clip.path}")
         named = {"onset": clip.onset, "apex": clip.apex, "offset": clip.offset}

@@ -16,7 +16,7 @@ import numpy as np
 
 from p2pfl_me.data.audit.alike import Signature, signature_of
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.frames import Listing
 from p2pfl_me.data.images import Image, read_image
 from p2pfl_me.data.look import Images, Looker
 from p2pfl_me.data.vectors import is_vectors
@@ -54,7 +54,7 @@ def _look(index: int, clip: Clip, looker: Looker, *, mirrored: bool) -> Seen | N
         digest = looker.look(clip).digest
         return Seen(index, frozenset((digest,)), ()) if digest else None
     try:
-        pictures = [read_image(path) for path in _key_frames(clip)]
+        pictures = [read_image(path) for path in _key_frames(clip, looker.listing)]
     except (DataError, OSError):
         return None
     turned = [np.ascontiguousarray(image[:, ::-1]) for image in pictures]
@@ -66,11 +66,11 @@ def _look(index: int, clip: Clip, looker: Looker, *, mirrored: bool) -> Seen | N
     return Seen(index, digests, tuple(one for one, _ in whole), tuple(other for _, other in whole))
 
 
-def _key_frames(clip: Clip) -> Iterator[Path]:
+def _key_frames(clip: Clip, listing: Listing) -> Iterator[Path]:
     if not clip.path.is_dir():
         yield clip.path
         return
-    frames = frame_files(clip.path)
+    frames = listing(clip.path)
     first = min(frames) if clip.onset is None else clip.onset
     last = max(frames) if clip.offset is None else clip.offset
     inside = [number for number in frames if first <= number <= last] or list(frames)

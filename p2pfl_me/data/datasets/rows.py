@@ -13,12 +13,9 @@ from p2pfl_me.data.datasets.layout import Entry, Source, is_folder
 from p2pfl_me.data.datasets.resolve import Found, resolve
 from p2pfl_me.data.datasets.unlisted import unlisted
 from p2pfl_me.data.drawn import is_sheet_drawn
-from p2pfl_me.data.frames import frame_numbers
+from p2pfl_me.data.frames import LISTINGS, frame_numbers
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.spelling import loose
-
-LISTINGS = 16
-"""Folders whose frame numbers are kept: clips of one film stand together in the sheet."""
 
 
 def dataset_rows(folder: Path, labels: Labels) -> Iterator[Found]:

@@ -13,6 +13,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.contract.preprocess import Input
 from p2pfl_me.data.blank import read_shown
 from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.frames import Listing, frame_files
 from p2pfl_me.data.images import resized
 from p2pfl_me.data.preprocess.alignment import Alignment, align_face, align_whole
 from p2pfl_me.data.preprocess.apex import greatest_flow
@@ -49,15 +50,15 @@ def images_of(contract: Contract, clip: Clip) -> Image:
     return clip_images(clip, recipe_of(contract.model)).images
 
 
-def clip_images(clip: Clip, recipe: Recipe) -> ClipImages:
-    """The network's images of one clip.
+def clip_images(clip: Clip, recipe: Recipe, listing: Listing = frame_files) -> ClipImages:
+    """The network's images of one clip; `listing` as for `plan_clip`.
 
     Raises
     ------
     DataError
         A file is missing, damaged, no image or shows nothing, or a folder lacks the frame.
     """
-    return planned_images(plan_clip(clip, recipe), recipe)
+    return planned_images(plan_clip(clip, recipe, listing), recipe)
 
 
 def planned_images(plan: ClipPlan, recipe: Recipe) -> ClipImages:

@@ -11,7 +11,7 @@ import numpy as np
 
 from p2pfl_me.contract.preprocess import Apex, Input
 from p2pfl_me.data.clip import ApexSource, Clip
-from p2pfl_me.data.frames import frame_files, is_clip_folder
+from p2pfl_me.data.frames import Listing, frame_files, is_clip_folder
 from p2pfl_me.data.images import file_bytes
 from p2pfl_me.data.preprocess.recipe import Recipe
 from p2pfl_me.errors import DataError
@@ -43,8 +43,8 @@ class ClipPlan:
         return range(max(1, len(self.numbers)))
 
 
-def plan_clip(clip: Clip, recipe: Recipe) -> ClipPlan:
-    """What to read for one clip.
+def plan_clip(clip: Clip, recipe: Recipe, listing: Listing = frame_files) -> ClipPlan:
+    """What to read for one clip; whoever plans many gives them one `kept_listing()`.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def plan_clip(clip: Clip, recipe: Recipe) -> ClipPlan:
     """
     if not is_clip_folder(clip.path):
         return ClipPlan((clip.path,), (), (0,), 1)
-    frames = frame_files(clip.path)
+    frames = listing(clip.path)
     if not frames:
         raise DataError("holds no numbered images", where=str(clip.path), fix="correct the path or remove the row")
     plan = plan_frames(clip, tuple(frames), recipe)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from p2pfl_me.contract.preprocess import Faceless
 from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.frames import kept_listing
 from p2pfl_me.data.manifest import SHOWN
 from p2pfl_me.data.preprocess.inputs import ClipImages, clip_images
 from p2pfl_me.data.preprocess.note import NOTE_BYTES, ClipNote, FaceSource
@@ -70,7 +71,7 @@ def prepare_clips(clips: Sequence[Clip], recipe: Recipe, cache: Path, progress: 
     """
     store = _store(cache, recipe)
     with _one_opencv_thread():
-        samples = list(_in_order(lambda clip: _samples(clip, recipe), clips))
+        samples = list(_planned(clips, recipe))
         keys = [[sample_digest(digest, sample) for sample in range(count)] for digest, count in samples]
         index = store.index()
         if any(key not in index for own in keys for key in own):
@@ -100,7 +101,7 @@ def clip_keys(clips: Sequence[Clip], recipe: Recipe) -> Iterator[bytes]:
     DataError
         A clip cannot be used.
     """
-    for digest, _ in _in_order(lambda clip: _samples(clip, recipe), clips):
+    for digest, _ in _planned(clips, recipe):
         yield sample_digest(digest, 0)
 
 
@@ -110,10 +111,15 @@ def _store(cache: Path, recipe: Recipe) -> RowCache:
     return RowCache(cache, name, shape, np.uint8, NOTE_BYTES, what="image cache")
 
 
-def _samples(clip: Clip, recipe: Recipe) -> tuple[bytes, int]:
-    """A clip's digest and its number of samples; plans are made again where needed, or long films would fill memory."""
-    plan = plan_clip(clip, recipe)
-    return plan_digest(plan, recipe), plan.samples
+def _planned(clips: Sequence[Clip], recipe: Recipe) -> Iterator[tuple[bytes, int]]:
+    """Each clip's digest and number of samples; plans are made again where needed, or long films would fill memory."""
+    listing = kept_listing()
+
+    def planned(clip: Clip) -> tuple[bytes, int]:
+        plan = plan_clip(clip, recipe, listing)
+        return plan_digest(plan, recipe), plan.samples
+
+    return _in_order(planned, clips)
 
 
 def _make(
@@ -124,8 +130,10 @@ def _make(
     store: RowCache,
     progress: Progress | None,
 ) -> None:
+    listing = kept_listing()
+
     def make(place: int) -> ClipImages:
-        return clip_images(clips[place], recipe)
+        return clip_images(clips[place], recipe, listing)
 
     batch: list[tuple[int, ClipImages]] = []
     for done, found in enumerate(zip(places, _in_order(make, places), strict=True), 1):

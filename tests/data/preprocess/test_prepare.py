@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,13 @@ import numpy as np
 import pytest
 
 from p2pfl_me.contract.preprocess import Input, Preprocess
+from p2pfl_me.data import duplicates
+from p2pfl_me.data.audit import pictures
+from p2pfl_me.data.audit.pictures import key_pictures
 from p2pfl_me.data.clip import ApexSource
+from p2pfl_me.data.drawn import DrawnMarks
+from p2pfl_me.data.duplicates import contradictions
+from p2pfl_me.data.frames import Listing
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.data.preprocess import prepare as module
 from p2pfl_me.data.preprocess.inputs import ClipImages, clip_images
@@ -43,12 +50,42 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folders of the clips whose images are made."""
     seen: list[str] = []
 
-    def spy(clip: Clip, recipe: Recipe) -> ClipImages:
+    def spy(clip: Clip, recipe: Recipe, listing: Listing) -> ClipImages:
         seen.append(clip.path.name)
-        return clip_images(clip, recipe)
+        return clip_images(clip, recipe, listing)
 
     monkeypatch.setattr(module, "clip_images", spy)
     return seen
+
+
+def drawn_of(clips: Sequence[Clip]) -> list[bool]:
+    marks = DrawnMarks()
+    return [marks.on(each) for each in clips]
+
+
+@pytest.mark.parametrize("ask", [prepare_clips, contradictions, key_pictures, drawn_of])
+def test_a_long_film_is_listed_so_many_times_whatever_number_of_clips_it_holds(
+    ask: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 400 clips in a film of 20,000 frames the names alone took minutes: all were read and sorted for each."""
+    listed: list[Path] = []
+
+    def counted(look: Callable[[Path], object], folder: Path) -> object:
+        listed.append(folder)
+        return look(folder)
+
+    (whole,) = films(tmp_path / "data", 1, 12)
+    clips = [replace(whole, clip=str(at), onset=at, apex=at + 1, offset=at + 2) for at in range(1, 11)]
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, partial(counted, getattr(os, name)))
+    for each in (module, duplicates, pictures):
+        monkeypatch.setattr(each, "cores", lambda: 1)  # two threads may list one folder at the same time
+    times = []
+    for some in (clips[:2], clips):
+        listed.clear()
+        ask(some, *((FRAMES, tmp_path / f"{len(some)} clips") if ask is prepare_clips else ()))
+        times.append(listed.count(whole.path))
+    assert times[0] == times[1] > 0
 
 
 def test_samples_stand_in_the_order_of_the_clips_with_their_clips(tmp_path: Path) -> None:
