@@ -161,10 +161,18 @@ def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
     if form != "plain":
         values["privacy"] = {"exchange": {"kind": form}}
     contract = Contract.model_validate(values)
-    faults = draw_faults(random, count, rounds)
+    faults = _wide_enough(draw_faults(random, count, rounds), contract)
     if FORMS[form].sums_only and random.random() < 3 / 4:
         faults = replace(faults, link=replace(faults.link, corruption=0.0))
     return Trial(seed, contract, faults, protocol, _draw_lies(random, contract))
+
+
+def _wide_enough(faults: FaultModel, contract: Contract) -> FaultModel:
+    """Without a thin line where patience ends before one message has crossed it: no wait could be one for company."""
+    bits, rate = 8 * packed_limit(contract, SIZE, HOME, SHAPES), faults.link.bandwidth_bps
+    if rate and bits / rate > contract.gossip.start.patience:
+        return replace(faults, link=replace(faults.link, bandwidth_bps=None))
+    return faults
 
 
 def _draw_lies(random: Random, contract: Contract) -> Lies | None:
