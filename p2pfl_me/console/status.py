@@ -167,7 +167,7 @@ class Account:
                     self._silent.pop(other, None)
             case events.Unreachable(neighbour=other, reason=why):
                 was = self._links.get(other, Neighbour(other, "gone", line.t))
-                if was.state != "up":
+                if was.state not in {"up", "refused"}:  # of a refusal it is known why a call came to nothing
                     self._links[other] = replace(was, why=why)
             case events.Starved(seconds=seconds):
                 self._starved += seconds
@@ -273,7 +273,7 @@ def as_lines(peers: Sequence[PeerStatus], now: float) -> Iterator[str]:
         if each.twice is not None and each.state in GOING:
             yield f"    another process runs with this peer's key, seen {_ago(now - each.twice)}: stop one of the two"
         if each.state in GOING and each.neighbours and all(other.state == "refused" for other in each.neighbours):
-            yield "    no neighbour takes this peer as it is: compare contracts and fingerprints (`p2pme doctor`)"
+            yield "    no neighbour takes this peer as it is: the reasons below say what to compare (`p2pme doctor`)"
         for other in each.neighbours if each.state in GOING else ():  # whose end closed its links
             twice = f"two processes run with its key, seen {_ago(now - other.twice)}" if other.twice is not None else ""
             why = "; ".join(filter(None, (other.why, twice, seen_by(other.others))))

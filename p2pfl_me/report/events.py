@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from p2pfl_me.run import events
-from p2pfl_me.run.events import Round
+from p2pfl_me.run.events import LinkState, Reason, Round
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.reading import Unread, read_log
 
@@ -22,11 +22,17 @@ E = TypeVar("E")
 class PeerLog:
     """Everything one peer logged. `finish` is None when it ended without a word (killed, or still running).
 
-    `sent` and `received` sum the counters with which its lives ended; those that were cut left none.
+    `restarts` are the starts of further processes: none where one goes on by itself, as the members have changed the
+    contract. `changes`: from which round on which keys of it were others. `agreed`: digests (hex) of the contracts on
+    which the members have agreed, as far as this peer has heard. `sent` and `received` sum the counters with which its
+    lives ended; those that were cut left none.
     """
 
     peer: int
     starts: tuple[events.Start, ...] = ()
+    restarts: tuple[events.Start, ...] = ()
+    changes: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    agreed: frozenset[str] = frozenset()
     rounds: tuple[Round, ...] = ()
     links: tuple[events.Link, ...] = ()
     refusals: tuple[events.Refused, ...] = ()
@@ -53,14 +59,25 @@ def read_peer_log(folder: RunFolder, peer: int) -> PeerLog:
 
     finish: events.Finish | None = None
     links: list[events.Link] = []
+    known = [0, 0]
+    """Of how many links was told before the last round but one, and before the last."""
     for each in told:
+        if isinstance(each, Round):
+            known = [known[1], len(links)]
+        if finish is None and (isinstance(each, events.Changed) or _leaves(each)):
+            # Whoever is through with the last round under the contract before hangs up first.
+            links[known[0] :] = [link for link in links[known[0] :] if link.state is not LinkState.DOWN]
         if isinstance(each, events.Start | events.Finish):
             finish = each if isinstance(each, events.Finish) else None
         elif isinstance(each, events.Link) and finish is None:  # those that go down after the end are the end's
             links.append(each)
+    restarts, changes = _lives(told)
     return PeerLog(
         peer=peer,
         starts=every(events.Start),
+        restarts=restarts,
+        changes=changes,
+        agreed=frozenset(each.contract_digest for each in every(events.View)),
         rounds=_rounds(every(Round)),
         links=tuple(links),
         refusals=every(events.Refused),
@@ -71,6 +88,28 @@ def read_peer_log(folder: RunFolder, peer: int) -> PeerLog:
         sent=sum(each.bytes_sent for each in every(events.Traffic)),
         received=sum(each.bytes_received for each in every(events.Traffic)),
     )
+
+
+def _leaves(told: object) -> bool:
+    return isinstance(told, events.Finish) and told.reason is Reason.LEFT
+
+
+def _lives(told: Iterable[object]) -> tuple[tuple[events.Start, ...], tuple[tuple[int, tuple[str, ...]], ...]]:
+    """Starts of further processes, and the changes of the contract: a start behind one is the first under the new."""
+    restarts: list[events.Start] = []
+    changes: list[tuple[int, tuple[str, ...]]] = []
+    before: events.Start | None = None
+    changed: events.Changed | None = None
+    for each in told:
+        if isinstance(each, events.Changed):
+            changed = each
+        elif isinstance(each, events.Start):
+            if changed:
+                changes.append(((each.resumed_round or 0) + 1, changed.keys))
+            if before and not (changed and before.pid == each.pid):
+                restarts.append(each)
+            before, changed = each, None
+    return tuple(restarts), tuple(changes)
 
 
 def _rounds(told: Iterable[Round]) -> tuple[Round, ...]:

@@ -66,7 +66,7 @@ def _signal(code: int) -> str:
 
 def _restarted(run: Run) -> Iterator[str]:
     for log in run.peers:
-        for start in log.starts[1:]:
+        for start in log.restarts:
             again = f"after round {start.resumed_round}" if start.resumed_round else "from the start"
             other = f", with other clips than before ({start.data.other})" if start.data.other else ""
             yield f"Peer {log.peer} was started again and went on {again}{other}."

@@ -12,6 +12,10 @@ from typing import Any
 from p2pfl_me.report.formatting import many
 from p2pfl_me.report.methods import Method
 from p2pfl_me.report.run import Run
+from p2pfl_me.report.short_names import short
+
+LONG = 40
+"""Letters of a value in a name, at most."""
 
 
 def methods_of(runs: Sequence[Run]) -> tuple[Method, ...]:
@@ -52,8 +56,16 @@ def _name(run: Run, others: Sequence[Run]) -> str:
     differing = [key for key in keys if len({repr(each.get(key)) for each in flat}) > 1]
     if not differing:
         return name
-    words = [f"{key.rpartition('.')[2]} {own.get(key)}" for key in differing[:3]]
+    words = [_in_words(key, own.get(key)) for key in differing[:3]]
     return f"{name} ({', '.join(words)})"
+
+
+def _in_words(key: str, value: object) -> str:
+    """What a contract says under a key, in a name; what is long is counted, and `_unique` tells such names apart."""
+    word = key.rpartition(".")[2]
+    if isinstance(value, list | tuple) and len(str(value)) > LONG:
+        return f"{len(value)} {word}"
+    return f"{word} {short(str(value), LONG)}"
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

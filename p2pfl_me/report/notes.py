@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from p2pfl_me.report.events import PeerLog
 from p2pfl_me.report.failures import lasting
 from p2pfl_me.report.groups import methods_of
 from p2pfl_me.report.results import final_confusions, part_of
 from p2pfl_me.report.run import Run
+from p2pfl_me.run.events import Reason
 
 FEW_CLIPS = 500
 COMPARED_NOTES = (
@@ -68,12 +70,18 @@ def _of_run(run: Run) -> Iterator[str]:
         )
     if lasting(run) > 0 and _cut_short(run):
         yield "The run was cut short: some peers ended before the others, and their last scores count as final."
+    for log in filter(_has_left, run.peers):
+        yield f"Peer {log.peer} left after round {log.last_round}, as its members had agreed; its last scores count."
     yield from _of_test_set(run, part)
 
 
 def _cut_short(run: Run) -> bool:
-    ends = {log.last_round for log in run.peers}
-    return len(ends) > 1 or any(log.finish is None for log in run.peers)
+    staying = [log for log in run.peers if not _has_left(log)]
+    return len({log.last_round for log in staying}) > 1 or any(log.finish is None for log in staying)
+
+
+def _has_left(log: PeerLog) -> bool:
+    return log.finish is not None and log.finish.reason is Reason.LEFT
 
 
 def _of_test_set(run: Run, part: str | None) -> Iterator[str]:

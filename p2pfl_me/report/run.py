@@ -53,6 +53,16 @@ class Run:
     """Digests (hex) of the contracts under which it went on before this one."""
 
     @property
+    def agreed(self) -> frozenset[str]:
+        """Digests (hex) of the contracts on which its members have agreed, as far as the logs say."""
+        return frozenset().union(*(log.agreed for log in self.peers))
+
+    @property
+    def contracts(self) -> frozenset[str]:
+        """Digests (hex) of all contracts of which it is known that it went on, or was to go on, under them."""
+        return frozenset({digest(self.contract).hex()}) | self.before | self.agreed
+
+    @property
     def seed(self) -> int:
         return self.contract.seed
 
@@ -114,9 +124,9 @@ def find_runs(paths: Sequence[Path]) -> tuple[Path, ...]:
 def read_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
     """The runs of several folders; those that laboratories kept of one and the same run are read as one.
 
-    Each laboratory has its own folder of a run: the same contract, other peers. One that left the run, or ended before
-    its members had changed it, has an earlier contract of the others'. Folders of the same contract that share a peer
-    are runs of their own.
+    Each laboratory has its own folder of a run: the same contract, other peers. Whoever left, or ended before the
+    members changed it, has an earlier contract of the others', and who joined none of before. Folders of the same
+    contract that share a peer are runs of their own.
 
     Raises
     ------
@@ -125,29 +135,40 @@ def read_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
     """
     found: list[Run] = []
     for run in map(read_run, folders):
-        for place, other in enumerate(found):
-            if _parts_of_one(other, run):
-                peers = sorted((*other.peers, *run.peers), key=lambda log: log.peer)
-                latest = run if digest(other.contract).hex() in run.before else other
-                found[place] = replace(
-                    other,
-                    contract=latest.contract,
-                    before=latest.before,
-                    peers=tuple(peers),
-                    egress={**other.egress, **run.egress},
-                )
-                break
-        else:
-            found.append(run)
+        place, whole = len(found), run
+        for at in reversed(range(len(found))):  # it may be what shows that two of them are parts of one
+            if _parts_of_one(found[at], whole):
+                place, whole = at, _joined(found.pop(at), whole)
+        found.insert(place, whole)
     return tuple(found)
+
+
+def _joined(one: Run, other: Run) -> Run:
+    """Two parts of a run, under the later one's contract."""
+    peers = sorted((*one.peers, *other.peers), key=lambda log: log.peer)
+    earlier, later = (one, other) if _goes_beyond(other, one) else (other, one)
+    return replace(
+        one,
+        contract=later.contract,
+        before=(one.before | other.before | {digest(earlier.contract).hex()}) - {digest(later.contract).hex()},
+        peers=tuple(peers),
+        egress={**one.egress, **other.egress},
+    )
+
+
+def _goes_beyond(one: Run, other: Run) -> bool:
+    """Whether the other's contract, or one that was agreed on and that it never had, is behind this one's."""
+    mine, theirs = (digest(run.contract).hex() for run in (one, other))
+    ahead = {theirs} | (other.agreed - other.before)
+    return mine != theirs and mine not in other.before and bool(ahead & (one.before | {mine}))
 
 
 def _parts_of_one(one: Run, other: Run) -> bool:
     """A swarm's folder has a manifest and holds all of its peers; a laboratory's has none."""
     if one.manifest != Manifest() or other.manifest != Manifest():
         return False
-    a, b = (digest(run.contract).hex() for run in (one, other))
-    if a != b and a not in other.before and b not in one.before:
+    a, b = ({digest(run.contract).hex()} | run.agreed for run in (one, other))
+    if not (a & other.contracts or b & one.contracts):
         return False
     mine, theirs = ({log.peer for log in run.peers} for run in (one, other))
     return bool(mine and theirs) and not mine & theirs

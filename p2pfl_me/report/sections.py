@@ -177,6 +177,7 @@ def _what_ran(run: Run, shown: bool) -> Iterator[Block]:
         ("peers", str(contract.peers.count)),
         ("rounds", _rounds(run)),
         ("aggregation", "" if contract.gossip.aggregation.follows_w else _aggregation(contract)),
+        ("changed on the way", _changes(run)),
         ("liars", f"{', '.join(map(str, manifest.liars))}: {manifest.attack}" if manifest.liars else ""),
         (
             "local training",
@@ -203,9 +204,7 @@ def _what_ran(run: Run, shown: bool) -> Iterator[Block]:
         ("", ""), tuple((name, value) for name, value in rows if value), words=frozenset({0, 1}), folded=WHAT_RAN
     )
     strangers = sorted(
-        log.peer
-        for log in run.peers
-        if log.starts and log.starts[-1].contract_digest not in {"", digest(contract).hex()}
+        log.peer for log in run.peers if log.starts and log.starts[-1].contract_digest not in {"", *run.contracts}
     )
     if strangers:
         yield Paragraph(
@@ -230,6 +229,12 @@ _PARTS: dict[RunPart, tuple[str, Callable[[Run, bool], Iterator[Block]]]] = {
 def _rounds(run: Run) -> str:
     done, planned = lasting(run), run.contract.training.rounds
     return f"{done} of {planned} completed" if done else f"none of {planned} completed"
+
+
+def _changes(run: Run) -> str:
+    """Which keys of the contract were others from which round on."""
+    told = sorted({change for log in run.peers for change in log.changes})
+    return "; ".join(f"{', '.join(keys)} from round {round} on" for round, keys in told)
 
 
 def _clips(run: Run) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from p2pfl_me.topology.schedule import Schedule, require_peer
+from p2pfl_me.topology.schedule import RankedSchedule, Schedule, require_peer
 
 Shares = Mapping[int, float]
 """Other peer (or how far ahead it is) -> share in (0, 1), sorted by key."""
@@ -87,6 +87,11 @@ class RankedArcs(DirectedSchedule):
         self._ranks = {peer: rank for rank, peer in enumerate(ids)}
 
     @property
+    def of_ranks(self) -> DirectedSchedule:
+        """Of those who are there alone, as ranks: what figures of a graph are taken from."""
+        return self._inner
+
+    @property
     def size(self) -> int:
         return self._size
 
@@ -150,6 +155,8 @@ class _BothWays(DirectedSchedule):
 
 def as_directed(schedule: Schedule) -> DirectedSchedule:
     """A symmetric schedule seen as arcs: its weights are doubly stochastic, so push-sum averages as dpsgd does."""
+    if isinstance(schedule, RankedSchedule):
+        return RankedArcs(_BothWays(schedule.of_ranks), schedule.ids, schedule.size)
     return _BothWays(schedule)
 
 

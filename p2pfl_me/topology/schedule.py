@@ -221,6 +221,15 @@ class RankedSchedule:
         self._ranks = {peer: rank for rank, peer in enumerate(ids)}
 
     @property
+    def of_ranks(self) -> Schedule:
+        """Of those who are there alone, as ranks: what figures of a graph are taken from."""
+        return self._inner
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return self._ids
+
+    @property
     def size(self) -> int:
         return self._size
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from p2pfl_me.topology.arcs import DirectedSchedule, as_directed
+from p2pfl_me.topology.arcs import DirectedSchedule, RankedArcs, as_directed
 from p2pfl_me.topology.mixing import mixing_matrix
-from p2pfl_me.topology.schedule import Schedule
+from p2pfl_me.topology.schedule import RankedSchedule, Schedule
 
 EXACT = 1e-9
 """Eigenvalues below this are zeros up to rounding: one round brings exact consensus."""
@@ -81,7 +81,8 @@ class Figures:
 
 
 def spectral_figures(schedule: Schedule) -> Figures:
-    """The figures of a connected schedule."""
+    """The figures of a connected schedule; of those who have left nothing counts."""
+    schedule = schedule.of_ranks if isinstance(schedule, RankedSchedule) else schedule
     if schedule.period == 1:
         mixing = _of_matrix(schedule)
     else:
@@ -91,6 +92,7 @@ def spectral_figures(schedule: Schedule) -> Figures:
 
 def directed_figures(schedule: DirectedSchedule) -> Figures:
     """The figures of a connected directed schedule under push-sum; edges are links, whichever way models go."""
+    schedule = _of_ranks(schedule)
     mixing = _of_product(schedule.size, schedule.period, lambda round, rows: _pushed(schedule, round, rows))
     return _figures(schedule, mixing, lambda round: len(schedule.arcs(round)))
 
@@ -126,13 +128,17 @@ def round_rms(schedule: Schedule, round: int) -> float:
 
 def directed_round_rms(schedule: DirectedSchedule, round: int) -> float:
     """As `round_rms`, where all rows of W sum to 1 as its columns do; elsewhere it is that of push-sum's mass."""
-    if schedule.size < 2:
+    if (schedule := _of_ranks(schedule)).size < 2:
         return 0.0
     own, square = [1.0] * schedule.size, 0.0
     for arc in schedule.arcs(round):
         own[arc.sender] -= arc.weight
         square += arc.weight**2
     return math.sqrt(max(0.0, square + math.fsum(weight**2 for weight in own) - 1) / (schedule.size - 1))
+
+
+def _of_ranks(schedule: DirectedSchedule) -> DirectedSchedule:
+    return schedule.of_ranks if isinstance(schedule, RankedArcs) else schedule
 
 
 def diameter(schedule: Schedule | DirectedSchedule) -> int:

@@ -83,7 +83,8 @@ def _summary(
     figures: Figures | None,
 ) -> Summary:
     of = schedule.receivers if isinstance(schedule, DirectedSchedule) else schedule.weights
-    rows = (of(peer, 0) for peer in range(schedule.size))
+    present = contract.peers.present
+    rows = (of(peer, 0) for peer in present)
     return Summary(
         name=contract.name,
         kind=contract.topology.kind,
@@ -91,7 +92,7 @@ def _summary(
         edges=edges,
         edge_count=count,
         period=schedule.period,
-        degrees=tuple(len(schedule.neighbours(peer)) for peer in range(schedule.size)),
+        degrees=tuple(len(schedule.neighbours(peer)) for peer in present),
         figures=figures,
         weights=_weights(contract, rows if figures else ()),
         remarks=(

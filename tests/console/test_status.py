@@ -95,8 +95,10 @@ def test_whom_no_neighbour_takes_is_told_so_and_since_when(run: RunFolder) -> No
     assert not any(said in line for line in as_lines([status_of(run, CONTRACT)[2]], now=300)), "one does"
     log(run.path, 2, Link(3, LinkState.DOWN, "gone"), Refused(None, why.format(3)), t=310)
     log(run.path, 2, Refused(None, why.format(1)), Refused(None, why.format(3)), t=370)
+    log(run.path, 2, Unreachable(3, "tcp://c:1: no handshake"), t=371)
     two = status_of(run, CONTRACT)[2]
     assert [(each.state, each.since) for each in two.neighbours] == [("refused", 300), ("refused", 310)]
+    assert two.neighbours[1].why == why.format(3), "why there was no handshake"
     assert any(said in line and "p2pme doctor" in line for line in as_lines([two], now=400))
 
 

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2pfl_me.contract import digest
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.report.consensus import sketch_of
 from p2pfl_me.report.events import read_peer_log
+from p2pfl_me.report.failures import failures
+from p2pfl_me.report.notes import honesty_notes
 from p2pfl_me.report.results import confusion_of
 from p2pfl_me.report.run import find_runs, read_run, read_runs
 from p2pfl_me.report.sections import _finished
@@ -174,6 +177,10 @@ def test_the_folders_of_several_laboratories_are_one_run(tmp_path: Path) -> None
         assert [log.peer for log in run.peers] == [0, 1, 2] and run.contract.training.rounds == 4
     before.unlink()
     assert len(read_runs([tmp_path / "lab-a", tmp_path / "lab-b"])) == 2, "nothing says that the one came of the other"
+    view = {"t": 1.77e9, "event": "view", "number": 1, "at": 2, "keys": ["training.rounds"]}
+    append(tmp_path / "lab-a" / "peer-0.jsonl", {**view, "contract_digest": digest(run.contract).hex()})
+    (run,) = read_runs([tmp_path / "lab-a", tmp_path / "lab-b"])
+    assert run.contract.training.rounds == 4, "who left has heard of what the members came to without it"
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_time(tmp_path: Path) -> None:
@@ -185,3 +192,32 @@ def test_a_clock_that_was_set_back_gives_no_negative_time(tmp_path: Path) -> Non
     assert _finished(read_run(folder)).endswith("(the machine's clock was set back meanwhile)")
     path.write_text(path.read_text().replace("2026-03-02T10:00:00+00:00", "2026-03-02T10:00:00"))
     assert "later" not in _finished(read_run(folder)), "times with and without a zone are not subtracted"
+
+
+def test_a_contract_that_its_members_change_is_no_trouble(tmp_path: Path) -> None:
+    """The process goes on by itself, its links fall for a moment, and one leaves; a later start is another process."""
+    folder = write_run(tmp_path / "run", count=3, rounds=4)
+    log = folder / "peer-0.jsonl"
+    start, *rounds, finish = log.read_text().splitlines()
+    log.write_text("\n".join([start, rounds[0]]) + "\n")
+    down = {"event": "link", "neighbour": 1, "state": "down"}
+    changed = {"t": 1.77e9, "event": "changed", "keys": ["training.rounds"], "contract_digest": "ab" * 32}
+    again = {"event": "start", "resumed_round": 3}
+    append(log, {**down, "neighbour": 2}, {**down, "neighbour": 2, "state": "up"})
+    append(log, json.loads(rounds[1]), json.loads(rounds[2]), down, {**changed, "event": "view", "number": 1, "at": 3})
+    append(log, changed, again, {**again, "pid": 77}, json.loads(rounds[3]), json.loads(finish))
+    left = folder / "peer-1.jsonl"
+    left.write_text("\n".join(left.read_text().splitlines()[:3]) + "\n")
+    append(left, down, {"event": "finish", "reason": "left", "rounds": 2})
+    run = read_run(folder)
+    told = run.peers[0]
+    assert len(told.starts) == 3 and [start.pid for start in told.restarts] == [77]
+    assert told.changes == ((4, ("training.rounds",)),) and run.agreed == {"ab" * 32} < run.contracts
+    assert failures(run)[:2] == (
+        "Peer 0 was started again and went on after round 3.",
+        "Peer 0 lost the link to peer 2.",
+    )
+    assert not any("Peer 1" in each for each in failures(run)), "a leaver's links fall"
+    notes = honesty_notes([run])
+    assert "Peer 1 left after round 2, as its members had agreed; its last scores count." in notes
+    assert not any("cut short" in each for each in notes)

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from p2pfl_me.errors import ContractError
-from p2pfl_me.topology import directed_schedule_of, schedule_of
-from p2pfl_me.topology.arcs import RankedArcs
+from p2pfl_me.topology import directed_figures, directed_schedule_of, schedule_of, spectral_figures
+from p2pfl_me.topology.arcs import RankedArcs, as_directed
 from p2pfl_me.topology.kind import TOPOLOGIES
 from p2pfl_me.topology.schedule import RankedSchedule
+from p2pfl_me.topology.spectral import round_rms
 from tests.topology.drawing import contract_of
 
 IDS, SIZE = (0, 2, 3, 6, 7), 9
@@ -31,6 +32,12 @@ def test_a_symmetric_schedule_is_that_of_the_ranks(kind: str, values: dict[str, 
             assert named.neighbours(peer) == tuple(IDS[other] for other in inner.neighbours(rank))
     for gone in (1, 4, 5, 8):
         assert named.weights(gone, 0) == {} and named.neighbours(gone) == ()
+    assert spectral_figures(named) == spectral_figures(inner) and round_rms(named, 1) == round_rms(inner, 1)
+    arcs, directed = as_directed(named), as_directed(inner)
+    assert directed_figures(arcs) == directed_figures(directed) and arcs.size == SIZE
+    assert [(IDS[arc.sender], IDS[arc.receiver]) for arc in directed.arcs(1)] == [
+        (arc.sender, arc.receiver) for arc in arcs.arcs(1)
+    ]
     for nobody in (-1, SIZE):
         for ask in (lambda peer: named.weights(peer, 0), named.neighbours):
             with pytest.raises(ContractError, match="peer"):
@@ -49,6 +56,7 @@ def test_a_directed_schedule_is_that_of_the_ranks(kind: str, values: dict[str, A
             assert named.receivers(peer, round) == {IDS[k]: s for k, s in inner.receivers(rank, round).items()}
             assert named.senders(peer, round) == {IDS[k]: s for k, s in inner.senders(rank, round).items()}
             assert named.neighbours(peer) == tuple(IDS[other] for other in inner.neighbours(rank))
+    assert directed_figures(named) == directed_figures(inner)
     for gone in (1, 4, 5, 8):
         assert named.receivers(gone, 0) == named.senders(gone, 0) == {} and named.neighbours(gone) == ()
     for ask in (lambda peer: named.receivers(peer, 0), lambda peer: named.senders(peer, 0), named.neighbours):
