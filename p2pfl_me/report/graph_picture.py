@@ -74,6 +74,8 @@ def graph_picture(run: Run) -> Picture | None:
         reading = "One peer has nobody to send weights to."
     elif len(scores) == 1:
         reading += " One peer's score is known here; the others are hollow."
+    elif scores and metric == "loss":
+        reading += " Each peer's loss is of its own clips: a like colour does not say that the models are alike."
     elif scores:
         reading += (
             " Neighbours of like colour have come to like scores; a part of another colour is one that what others "
@@ -253,4 +255,6 @@ def _colour_bar(figure: Figure, axes: Axes, scores: Mapping[int, float], name: s
     )
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
-    bar.ax.set_title(name, loc="left", color=MUTED, fontsize=8.5, parse_math=False)
+    # The layout keeps no room for a title wider than the bar: on one line two words leave a telephone.
+    words = name.replace(" ", "\n")
+    bar.ax.set_title(words, loc="left", color=MUTED, fontsize=8.5, parse_math=False)

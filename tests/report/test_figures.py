@@ -225,6 +225,14 @@ def test_scores_that_are_nearly_alike_are_not_stretched_over_the_whole_scale() -
     assert high - low >= 0.2 * 2.1 - 1e-9
 
 
+def test_the_words_at_the_scale_of_a_graph_stay_inside() -> None:
+    """Of a run without scores the scale is of the training loss: on a telephone its last letter was cut off."""
+    for name in ("UF1", "training loss"):
+        with house_style():
+            figure = graph_figure(nx.cycle_graph(4), scores={0: 1.3, 1: 1.4}, score_name=name, width=NARROW)
+            assert cut_off(figure) < HAIR, name
+
+
 # Several runs
 
 

@@ -327,4 +327,6 @@ def test_a_button_hides_a_line_its_label_and_its_values(run: Run, tmp_path: Path
         assert view()[2] == first[2] / 2
         page.emulate_media(media="print")
         assert page.locator(".toggles").evaluate_all("rows => rows.every((row) => !row.checkVisibility())")
+        words, drawing = page.locator("figcaption").bounding_box(), page.locator(".full svg").bounding_box()
+        assert words and drawing and words["x"] + words["width"] < drawing["x"], "beside it, as above it takes a sheet"
         browser.close()

@@ -168,6 +168,7 @@ def test_a_run_with_killed_peers_and_no_baselines(tmp_path: Path) -> None:
 def test_a_run_without_scores(tmp_path: Path) -> None:
     words = " ".join(check(write_report([write_run(tmp_path / "run", **SMALL, part=None)], tmp_path / "out")).words)
     assert "No scores" in words and "Training loss by round" in words
+    assert "loss is of its own clips" in words and "like scores" not in words
 
 
 def test_a_run_that_had_no_time_to_learn(tmp_path: Path) -> None:
