@@ -27,7 +27,7 @@ from p2pfl_me.report.style import BLUE, EDGE, INK, MUTED, PAPER, PLAIN, house_st
 from p2pfl_me.report.svg import DPI
 from p2pfl_me.topology import graph_of, link_count, plan_of
 from p2pfl_me.topology.layout import DRAWN_LINKS, Places, places
-from p2pfl_me.topology.pairs import ids
+from p2pfl_me.topology.pairs import named
 
 if TYPE_CHECKING:
     from p2pfl_me.report.document import Picture
@@ -82,7 +82,7 @@ def graph_picture(run: Run) -> Picture | None:
             "learned has not reached."
         )
     if left := sorted(set(range(run.contract.peers.count)) - set(present)):
-        reading += f" It is the graph of the end: {ids(left)} {'have' if len(left) > 1 else 'has'} left."
+        reading += f" It is the graph of the end: {named(left)} {'have' if len(left) > 1 else 'has'} left."
     return Picture(
         "graph",
         f"The graph, coloured by {name}" if scores else "The graph",

@@ -10,6 +10,7 @@ from p2pfl_me.report.groups import methods_of
 from p2pfl_me.report.results import final_confusions, part_of
 from p2pfl_me.report.run import Run
 from p2pfl_me.run.events import Reason
+from p2pfl_me.topology.pairs import named
 
 FEW_CLIPS = 500
 COMPARED_NOTES = (
@@ -34,7 +35,7 @@ def liar_notes(runs: Sequence[Run]) -> tuple[str, ...]:
             lied.setdefault((run.manifest.attack, len(run.manifest.liars)), {})[run.seed] = run.manifest.liars
     return tuple(
         f"{'One peer' if count == 1 else f'{count} peers'} lied, to see how the others stand it (attack {attack}): "
-        + "; ".join(f"{', '.join(map(str, liars))} with seed {seed}" for seed, liars in sorted(by_seed.items()))
+        + "; ".join(f"{named(liars)} with seed {seed}" for seed, liars in sorted(by_seed.items()))
         + ". The figures of such runs are of their honest peers alone."
         for (attack, count), by_seed in lied.items()
     )

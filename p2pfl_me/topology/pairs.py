@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
 import networkx as nx
@@ -56,3 +56,8 @@ def ids(peers: Iterable[int]) -> str:
             runs.append([peer, peer])
     words = [str(a) if a == b else f"{a}, {b}" if b == a + 1 else f"{a}..{b}" for a, b in runs]
     return ", ".join(words if len(words) <= 12 else [*words[:12], "..."])
+
+
+def named(peers: Sequence[int]) -> str:
+    """`peer 7`, or `peers 0..4, 7`."""
+    return f"{'peer' if len(peers) == 1 else 'peers'} {ids(peers)}"

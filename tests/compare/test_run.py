@@ -345,7 +345,7 @@ def test_liars_are_in_no_figure_and_what_they_cost_is_told(request_: Request) ->
             assert set(found.manifest.liars) == liars and not found.silent
     page = (request.out / "report.html").read_text()
     page = page.replace("&#39;", "'")
-    assert "One peer lied, to see how the others stand it (attack sign_flip)" in page
+    assert "One peer lied, to see how the others stand it (attack sign_flip): peer " in page
     assert "2 peers lied, to see how the others stand it (attack noise (times 3.0))" in page
     assert "honest peers' own models" in page
     assert "0.988" not in page and "0.987" not in page

@@ -21,7 +21,7 @@ from p2pfl_me.errors import ContractError
 from p2pfl_me.topology import DirectedSchedule, plan_of, schedule_of
 from p2pfl_me.topology.averaging import mixing_curve, rounds_to_average
 from p2pfl_me.topology.kind import TOPOLOGIES
-from p2pfl_me.topology.pairs import ids, nearest_square
+from p2pfl_me.topology.pairs import ids, named, nearest_square
 from p2pfl_me.topology.summary import as_object, as_text, summarise
 from tests.topology.drawing import contract_of, schedule
 
@@ -131,5 +131,6 @@ def test_ids_and_squares() -> None:
     assert ids([0, 1, 2, 4, 6, 7]) == "0..2, 4, 6, 7" and ids([5]) == "5" and ids([3, 4]) == "3, 4"
     assert ids(range(0, 24, 2)) == "0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22"
     assert ids(range(0, 26, 2)).endswith("20, 22, ...")
+    assert named([2]) == "peer 2" and named([0, 1, 2, 5]) == "peers 0..2, 5"
     assert [nearest_square(count) for count in (1, 7, 12, 16, 30)] == [(1, 1), (1, 7), (3, 4), (4, 4), (5, 6)]
     assert TOPOLOGIES["torus"].example(12) == {"rows": 3, "columns": 4}
