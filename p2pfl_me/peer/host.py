@@ -160,14 +160,19 @@ class Host:
                 self.note(events.Unreachable(peer, why))
             case Starved(seconds):
                 self.note(events.Starved(round(seconds, 3)))
-            case Differs() if self.changing and self.changing.agreed:
-                pass  # this peer follows, once its round is over
+            case Differs() if self._follows:
+                pass  # once its round is over
             case Differs():
                 error = self._refusals.take(time.monotonic(), news, may_change=self.changing is not None)
                 if error and not self.met:
                     self._fail(error)
             case _:
                 assert_never(news)
+
+    @property
+    def _follows(self) -> bool:
+        """Whether this peer is about to go on under a change on which the members have agreed."""
+        return self.changing is not None and self.changing.agreed is not None
 
     def _note_misbehaviour(self, mixed: Mixed) -> None:
         found = self._misbehaviour.concluded(time.monotonic(), mixed)
@@ -241,6 +246,10 @@ class Host:
                 case SetTimer(timer, round, at):
                     self._call_at(at, partial(self._core.on_timer, timer=timer, round=round))
                 case Began(missing):
+                    refused = None if self.met or self._follows else self._refusals.standing(time.monotonic())
+                    if refused:  # by all: it would train alone, until its patience with that is over, too
+                        self._fail(refused)
+                        return
                     self.note(events.Begin(tuple(sorted(missing))))
                 case Train(round, params):
                     self._note_jump(round)

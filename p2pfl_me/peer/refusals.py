@@ -4,6 +4,7 @@ met none of them. Nothing counts here but what a neighbour has said under its ow
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 
 from p2pfl_me.counting import many
@@ -27,18 +28,24 @@ class Refusals:
     def take(self, now: float, news: Differs, *, may_change: bool) -> ContractError | None:
         """One more refusal, to a peer that has met nobody: the error that ends it, if it does."""
         self._by_key[news.peer], self._heard[news.peer] = news.by_key, now
-        if not self._neighbours or not self._neighbours <= self._heard.keys():
-            return None
-        if may_change and min(self._heard[each] for each in self._neighbours) < now - RECENT_S:
-            return None
-        error = _refused_by_all({each: self._by_key[each] for each in sorted(self._neighbours)})
-        if not may_change:
+        error = self.standing(now if may_change else -math.inf)
+        if error is None or not may_change:
             return error
         if self._since is None:
             self._since = now
             on_its_way = "a change may be on its way that mends it"
-            self._say(f"{error.what}; {on_its_way}; if all say so still, it stops in {self._patience_s:g} s")
+            self._say(
+                f"{error.what}; {on_its_way}; if all say so still, it trains nothing, and stops in {self._patience_s:g} s"
+            )
         return error if now - self._since >= self._patience_s else None
+
+    def standing(self, now: float) -> ContractError | None:
+        """Why nobody is left to train with, where all have refused just now."""
+        if not self._neighbours or not self._neighbours <= self._heard.keys():
+            return None
+        if min(self._heard[each] for each in self._neighbours) < now - RECENT_S:
+            return None
+        return _refused_by_all({each: self._by_key[each] for each in sorted(self._neighbours)})
 
 
 def _refused_by_all(neighbours: Mapping[int, bool]) -> ContractError:

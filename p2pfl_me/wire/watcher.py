@@ -126,6 +126,8 @@ class Watcher:
         if neighbour.is_former:
             return
         case, why = self._cases[neighbour.peer], neighbour.unreachable
+        if case.gone is Sight.LEFT:
+            return  # it has said goodbye
         waits_there = bool(neighbour.endpoint.relays) and neighbour.failures < FAILURES
         is_news = why != case.unreachable and (neighbour.failures >= FAILURES or waits_there)
         if is_news and case.lines.take(time.monotonic()):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from p2pfl_me.errors import ContractError, P2pmeError, PeerError
-from p2pfl_me.gossip.protocol import Action, Finish, Mixed
+from p2pfl_me.gossip.protocol import Action, Began, Finish, Mixed
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.refusals import Refusals
@@ -154,6 +154,37 @@ def test_who_has_agreed_to_a_change_and_follows_after_its_round_is_not_stopped_f
         asyncio.run(asyncio.wait_for(run(None), 30.0))
 
 
+@pytest.mark.parametrize(
+    ("refusing", "agreed", "met"), [((1, 2), None, ()), ((1,), None, ()), ((1, 2), 7, ()), ((1, 2), None, (1,))]
+)
+def test_who_is_refused_by_all_when_it_would_begin_trains_nothing(
+    refusing: Sequence[int], agreed: object, met: Sequence[int]
+) -> None:
+    """It had trained some rounds alone, whose checkpoint kept the mended contract out of the folder."""
+    hosts: list[Host] = []
+    core, work, links = cast(Any, Idle()), Work(hosts, KeyError("of nobody")), Links()
+    hosts.append(Host(core, work, lambda handlers: cast(Any, links), (1, 2), 600.0))
+
+    async def run() -> None:
+        running = asyncio.create_task(hosts[0].run())
+        await asyncio.sleep(0)
+        hosts[0].changing = cast(Any, SimpleNamespace(agreed=None))
+        for peer in refusing:
+            hosts[0].on_news(Differs(peer))
+        hosts[0].changing = cast(Any, SimpleNamespace(agreed=agreed))
+        hosts[0].met.update(met)
+        hosts[0]._perform([Began(frozenset({0, 1, 2}))])
+        await asyncio.sleep(0)
+        hosts[0].stop()
+        await running
+
+    if len(refusing) > 1 and not agreed and not met:
+        with pytest.raises(ContractError, match="2 neighbours have another contract"):
+            asyncio.run(asyncio.wait_for(run(), 30.0))
+    else:
+        asyncio.run(asyncio.wait_for(run(), 30.0))
+
+
 def test_where_contracts_may_change_who_is_refused_by_all_waits_for_its_patience_and_stops() -> None:
     """A change may be on its way. It had trained alone to its end, and nothing but one line of its log said why."""
     said: list[str] = []
@@ -165,7 +196,8 @@ def test_where_contracts_may_change_who_is_refused_by_all_waits_for_its_patience
         assert bool(error) is (now + 1 >= 50 + 601), now
     assert said == [
         "1 neighbour has another contract than this peer (2), and 1 neighbour knows this peer by another key (1); "
-        "there is no other; a change may be on its way that mends it; if all say so still, it stops in 600 s"
+        "there is no other; a change may be on its way that mends it; if all say so still, it trains nothing, and "
+        "stops in 600 s"
     ]
     quiet = Refusals((1, 2), 0.0, said.append)
     assert not quiet.take(0.0, Differs(1), may_change=True)
