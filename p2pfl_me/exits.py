@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from types import FrameType
 
 
 class Exit(IntEnum):
@@ -33,15 +34,20 @@ def stop_signals() -> tuple[signal.Signals, ...]:
 
 
 @contextmanager
-def stopped_as_by_ctrl_c() -> Iterator[None]:
-    """Every signal that stops a command raises KeyboardInterrupt within; who knows better sets its own."""
-    before = {
-        number: signal.signal(number, signal.default_int_handler)
-        for number in stop_signals()
-        if number is not signal.SIGINT
-    }
+def stopped_as_by_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Every signal that stops a command raises KeyboardInterrupt within; who knows better sets its own.
+
+    What is yielded says whether one has come: a library may make an error of its own of what is raised in its midst.
+    """
+    come: list[int] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        come.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in stop_signals()}
     try:
-        yield
+        yield lambda: bool(come)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

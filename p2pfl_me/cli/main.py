@@ -7,6 +7,7 @@ import errno
 import gc
 import importlib
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -84,13 +85,13 @@ def main() -> None:
     atexit.register(gc.freeze)
     open_what_is_closed()
     tolerate_any_name()
-    with stopped_as_by_ctrl_c():
-        _in_the_users_words()
+    with stopped_as_by_ctrl_c() as is_stopped:
+        _in_the_users_words(is_stopped)
 
 
-def _in_the_users_words() -> None:
+def _in_the_users_words(is_stopped: Callable[[], bool]) -> None:
     try:
-        code = cli.main(standalone_mode=False)
+        code = _carried_out(is_stopped)
         sys.stdout.flush()
         sys.exit(code)
     except P2pmeError as error:
@@ -124,6 +125,16 @@ def _in_the_users_words() -> None:
         sys.exit(Exit.REFUSED)
     except Exception as error:
         sys.exit(_report_bug(error))
+
+
+def _carried_out(is_stopped: Callable[[], bool]) -> int | None:
+    try:
+        code: int | None = cli.main(standalone_mode=False)
+        return code
+    except Exception as error:
+        if is_stopped():
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _report_bug(error: Exception) -> int:

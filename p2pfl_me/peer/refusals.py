@@ -33,10 +33,8 @@ class Refusals:
             return error
         if self._since is None:
             self._since = now
-            on_its_way = "a change may be on its way that mends it"
-            self._say(
-                f"{error.what}; {on_its_way}; if all say so still, it trains nothing, and stops in {self._patience_s:g} s"
-            )
+            on_its_way = "a change may be on its way that mends it; if all say so still"
+            self._say(f"{error.what}; {on_its_way}, it trains nothing, and stops in {self._patience_s:g} s")
         return error if now - self._since >= self._patience_s else None
 
     def standing(self, now: float) -> ContractError | None:

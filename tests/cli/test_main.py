@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from p2pfl_me.cli import main as frame
+from p2pfl_me.errors import ContractError
 
 HEAVY = ("torch", "networkx", "matplotlib", "cv2", "zmq", "pydantic", "numpy")
 
@@ -59,6 +62,24 @@ def test_errors_are_words_and_exit_codes(
     assert error.startswith("Error: ") and "no such contract" in error and "->" in error
     assert run(monkeypatch, "nonsense") == 2
     assert "No such command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("error", [ContractError("this file cannot be read"), ValueError("error building serializer")])
+def test_what_a_library_makes_of_being_stopped_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: signal.Signals, error: Exception
+) -> None:
+    """What is compiled swallows what is raised in its midst: a contract's classes are built by such a library."""
+
+    def build(*_: object, **__: object) -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(number)
+        raise error
+
+    monkeypatch.setattr(frame.cli, "main", build)
+    before = signal.getsignal(number)
+    assert run(monkeypatch, "peer") == 130 and capsys.readouterr().err == "Stopped.\n"
+    assert signal.getsignal(number) is before
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
