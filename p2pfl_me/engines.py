@@ -28,8 +28,8 @@ class Engine:
 
     `faulty` runs it under faults, None where it can't: then `calm` says why. `honest` says why nobody can lie there,
     empty where peers can. `require` refuses the contracts that it cannot run, with the file they came from, before
-    anything starts. `in_process`: it opens no ports, so that several runs may go on at once. `baselines`: it trains
-    them itself, where a run asks for them.
+    anything starts. `in_process`: it opens no ports, so that several runs may go on at once; of one that does, `free`
+    refuses a contract whose ports are taken now. `baselines`: it trains them itself, where a run asks for them.
     """
 
     run: Launch
@@ -40,6 +40,7 @@ class Engine:
     calm: str = ""
     honest: str = ""
     require: Callable[[Contract, str], None] | None = None
+    free: Callable[[Contract], None] | None = None
 
 
 def _processes(contract: Contract, options: RunOptions, console: Console) -> int:
@@ -76,6 +77,12 @@ def _require_processes(contract: Contract, where: str) -> None:
     require_memory(contract, where, IN_A_COMPARISON)
 
 
+def _ports_free(contract: Contract) -> None:
+    from p2pfl_me.swarm.ports import require_ports
+
+    require_ports(contract)
+
+
 def _require_simulation(contract: Contract, where: str) -> None:
     from p2pfl_me.simulation.memory import require_memory
 
@@ -99,6 +106,7 @@ ENGINES: dict[str, Engine] = {
         baselines=True,
         calm="real processes have a real network",
         require=_require_processes,
+        free=_ports_free,
     ),
     "simulate": Engine(
         _simulate, "p2pfl_me.simulation.engine", _simulate_under, in_process=True, require=_require_simulation

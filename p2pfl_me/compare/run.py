@@ -139,6 +139,9 @@ def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> lis
         console.say(f"{len(done)} of {len(cells)} cells are finished already")
     if waiting:
         require_answer(request.place)
+    if request.place.here and (free := ENGINES[request.engine].free):
+        for group, seed in waiting:
+            free(group.of_seed(seed))  # its cell would ask, too, after minutes of features and baselines
     filled = _baselines(request, cells, dealt, console) if request.baselines else set()
     if request.place.here:
         _fill(request, waiting, dealt, filled)

@@ -140,6 +140,8 @@ def _verdict(findings: Sequence[Finding]) -> str:
         told = f"often whether one {first.unit} was trained on"
     kept = "" if first.promised is None else f" The contract promises epsilon {first.promised:.3g}."
     words = f"Under {first.name} a neighbour tells {told} (AUC {_with_interval(first)}).{kept}"
+    if far < 0.05:
+        words += " By these attacks: one that fails proves nothing."
     others = [each for each in findings if each.unit is first.unit and each.name != first.name]
     if others:
         least = min(others, key=lambda each: each.lira.auc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,22 @@ def test_more_peers_than_subjects_start_nothing(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(P2pmeError, match="at most 9 peers"):
         compare(Request((contract,), tmp_path / "out", peers=(30,), data=data), Console())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_taken_port_is_told_before_features_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was told by the first cell, minutes later."""
+    monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
+    for made in ("prepare", "run_baselines"):
+        monkeypatch.setattr(f"p2pfl_me.compare.run.{made}", None)
+    data = write_vectors(tmp_path / "vectors.safetensors", range(12))
+    contract = write_contract(tmp_path / "swarm.yaml", 4)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = f"peers.loopback.base_port={taken.getsockname()[1]}"
+        with pytest.raises(P2pmeError, match="is taken") as caught:
+            compare(Request((contract,), tmp_path / "out", data=data, overrides=(port,), seeds=1), Console())
+    assert "base_port=" in caught.value.fix and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("baselines", [True, False])

@@ -42,6 +42,7 @@ def test_two_contracts_are_told_apart_by_their_intervals_alone() -> None:
     close = page(own, far, found("sums", 0.62, 0.05), near).verdict
     assert "noise tells least" in close and "overlaps with that of sums." in close, "none is best by luck"
     assert "overlaps" not in apart
+    assert "proves nothing" in page(found(OWN, 0.52, 0.05)).verdict and "proves" not in apart, "it is no protection"
 
 
 def test_what_all_rows_share_is_no_column() -> None:

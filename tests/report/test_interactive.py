@@ -144,6 +144,9 @@ def test_a_click_on_a_head_sorts_by_it(tmp_path: Path) -> None:
         assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
         page.get_by_role("button", name="words").press("Enter")
         assert order() == "cbda", "by the keyboard, too"
+        page.emulate_media(media="print")
+        shown = page.locator("thead button").evaluate_all("all => all.map((each) => getComputedStyle(each).display)")
+        assert set(shown) == {"contents"}, "a head with a button's box stands on the first of its table's sheets alone"
         browser.close()
 
 
