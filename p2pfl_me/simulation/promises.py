@@ -188,12 +188,18 @@ def _edges_are_symmetric(trial: Trial, simulation: Simulation, journal: Journal)
     }
     used |= {(peer, other, round) for peer, _, one in journal.all_mixed() for other, round in one.late}
     crashes = [(crash.at, crash.peer) for crash in trial.faults.crashes]
+
+    def began(peer: int, round: int) -> float:
+        """When its exchange could begin: after the training, whose end the journal knows, or beside it."""
+        beside = trial.contract.gossip.protocol.overlaps
+        return journal.until.get((peer, round - 1), 0.0) if beside else journal.since[peer, round]
+
     for peer, other, round in sorted(used):
         if trial.liars & {peer, other}:
             continue
         if (other, peer, round) in used or (other, round) not in journal.mixed:
             continue
-        begin = min(journal.since[peer, round], journal.since[other, round])
+        begin = min(began(peer, round), began(other, round))
         finish = simulation.finished.get(other)
         crashed = any(begin <= when and who in (peer, other) for when, who in crashes)
         if not crashed and not (finish and (peer, round) in finish.unsettled):
