@@ -30,6 +30,7 @@ from p2pfl_me.home import cache_dir
 from p2pfl_me.peer.checkpoint import Checkpoint
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.going_on import agreed_since
+from p2pfl_me.peer.opening import require_files
 from p2pfl_me.peer.own_clips import ANYWAY, mark, other_than_before, summary_of
 from p2pfl_me.peer.payments import privacy_ledger
 from p2pfl_me.peer.schema import schema_of
@@ -71,7 +72,9 @@ def examine(settings: PeerSettings, patience_s: float = PATIENCE_S, bits_per_s: 
         with refusals("key", found):
             directory = directory_of(settings, plan)
             found.append(good("key", f"private, and the contract's: {fingerprint(directory.identity.public)}"))
-            found += _neighbours(settings, directory, sent, patience_s, bits_per_s)
+            with refusals("open files", found):
+                require_files(len(directory.neighbours))
+                found += _neighbours(settings, directory, sent, patience_s, bits_per_s)
             found += going_on(settings, directory)
         found += folders(settings)
         found.append(machine.disk(settings, 4 * contract.model.layout.size, len(plan.neighbours(settings.peer))))

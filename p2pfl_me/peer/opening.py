@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from p2pfl_me.contract import Contract, digest, section_digests
+from p2pfl_me.counting import many
+from p2pfl_me.errors import PeerError
+from p2pfl_me.machine import allow_many_files
 from p2pfl_me.networks.layout import Layout
 from p2pfl_me.peer.directory import Directory
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.wire.endpoint import LinkHandlers
 from p2pfl_me.wire.links import Changes, Links
 from p2pfl_me.wire.traffic import Ledger
+
+OWN_FILES, LINK_FILES = 32, 4
+"""Open files of a peer: its own, and those of a link that it dials."""
+
+
+def require_files(neighbours: int) -> None:
+    """Raise the limit of open files as far as may be: strangers who connect and say nothing must not use up those that
+    checkpoints need. Refuse where fewer are allowed than links take: ZeroMQ ends a process that has none left.
+
+    Raises
+    ------
+    PeerError
+        With how many there are to be.
+    """
+    needed, allowed = OWN_FILES + neighbours * LINK_FILES, allow_many_files()
+    if allowed < needed:
+        raise PeerError(
+            f"a peer of {many(neighbours, 'neighbour')} takes about {needed} open files, and {allowed} are allowed",
+            fix="raise the limit (ulimit -Hn, LimitNOFILE of the unit), then give the same command again",
+        )
 
 
 def links_of(

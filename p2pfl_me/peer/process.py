@@ -29,7 +29,7 @@ from p2pfl_me.gossip.sketch import Sketcher
 from p2pfl_me.gossip.turning import TURNED
 from p2pfl_me.learning.protections import Means
 from p2pfl_me.learning.trainer import Samples, make_trainer
-from p2pfl_me.machine import allow_many_files, lack_of
+from p2pfl_me.machine import lack_of
 from p2pfl_me.membership.agreed import Standing
 from p2pfl_me.output import put, wait_for_no_reader
 from p2pfl_me.passphrase import known_passphrase
@@ -39,7 +39,7 @@ from p2pfl_me.peer.court import court_of
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.going_on import as_agreed, changes_told, joins_since, turn_of
 from p2pfl_me.peer.host import Host
-from p2pfl_me.peer.opening import links_of
+from p2pfl_me.peer.opening import links_of, require_files
 from p2pfl_me.peer.own_clips import drawn_before, other_than_before, refusal
 from p2pfl_me.peer.own_clips import keep as keep_marks
 from p2pfl_me.peer.payments import privacy_ledger, shared_streams
@@ -58,6 +58,7 @@ from p2pfl_me.peer.start import (
     starting_point,
     traffic_before,
 )
+from p2pfl_me.peer.stopping import heard_by
 from p2pfl_me.peer.unlogged import Unlogged
 from p2pfl_me.peer.view_store import FolderStore
 from p2pfl_me.peer.work import RoundWork, failure
@@ -93,13 +94,13 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
     for number in stop_signals():
         signal.signal(number, lambda *_: os._exit(Exit.STOPPED))
     wait_for_no_reader()
-    allow_many_files()  # strangers who connect and say nothing must not use up those that checkpoints need
     log: EventLog | None = None
     try:
         if settings.record:
             require_recordable(settings.contract)
         settings = as_agreed(settings)
         directory = directory_of(settings, plan_of(settings.contract))  # a wrong id or key leaves the folder alone
+        require_files(len(directory.neighbours))
         if settings.begin is Begin.FRESH and (aside := put_aside(settings.run, settings.peer)):
             put(f"what peer {settings.peer} had left here is in {aside}")
         require_consent(settings.run, settings.contract, court_of(directory, settings.home).witness, settings.view)
@@ -143,7 +144,6 @@ class _Signals:
         self.host: Host | None = None
         self.stopped = False
         self._loop, self._numbers = asyncio.get_running_loop(), stop_signals()
-        self._listen()
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -154,13 +154,10 @@ class _Signals:
         try:
             yield
         finally:
-            self._listen()
+            for number in self._numbers:
+                self._loop.add_signal_handler(number, self.stop)
 
-    def _listen(self) -> None:
-        for number in self._numbers:
-            self._loop.add_signal_handler(number, self._stop)
-
-    def _stop(self) -> None:
+    def stop(self) -> None:
         self.stopped = True
         if self.host:
             self.host.stop()
@@ -169,6 +166,11 @@ class _Signals:
 async def _lives(settings: PeerSettings, log: EventLog, deceit: Deceit | None) -> Exit:
     """One life after another: a change of the contract, on which the members agree on the way, ends one."""
     signals = _Signals()
+    with heard_by(asyncio.get_running_loop(), signals.stop):
+        return await _one_after_another(settings, log, deceit, signals)
+
+
+async def _one_after_another(settings: PeerSettings, log: EventLog, deceit: Deceit | None, signals: _Signals) -> Exit:
     read = cache(partial(_read, settings))  # once: what has changed on the disk since is for the next start to notice
     while True:
         directory = directory_of(settings, plan_of(settings.contract))

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.members import Relay
+from p2pfl_me.counting import many
 from p2pfl_me.errors import ContractError, IdentityError
-from p2pfl_me.exits import Exit, stop_signals
+from p2pfl_me.exits import Exit
 from p2pfl_me.output import put, wait_for_no_reader
 from p2pfl_me.peer.directory import listening_at
+from p2pfl_me.peer.stopping import heard_by
 from p2pfl_me.peer.trust import Trust
 from p2pfl_me.topology import plan_of
 from p2pfl_me.topology.reach import relayed_edges
@@ -61,11 +63,10 @@ def relay(contract: Contract, home: Path, key: Path, listen: str | None, bytes_p
 async def _serve(contract: Contract, mine: Relay, server: RelayServer, listen: str, edges: int) -> Exit:
     listener = server.listen(listen)
     task = asyncio.create_task(server.serve(listener))
-    loop = asyncio.get_running_loop()
-    for number in stop_signals():
-        loop.add_signal_handler(number, task.cancel)
-    put(f"relay for {contract.name}: {edges} edge{'s' * (edges > 1)} may meet at {mine.address}; listening at {listen}")
-    await asyncio.wait({task})
+    place = f"{many(edges, 'edge')} may meet at {mine.address}; listening at {listen}"
+    with heard_by(asyncio.get_running_loop(), task.cancel):
+        put(f"relay for {contract.name}: {place}")
+        await asyncio.wait({task})
     if not task.cancelled():
         task.result()
     put(f"stopped; {server.passed_on} bytes were passed on")

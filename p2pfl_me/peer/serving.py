@@ -6,7 +6,7 @@ import asyncio
 
 from p2pfl_me.contract import digest
 from p2pfl_me.errors import P2pmeError, PeerError
-from p2pfl_me.exits import Exit, stop_signals
+from p2pfl_me.exits import Exit
 from p2pfl_me.gossip.cores import Start, handing_out
 from p2pfl_me.gossip.ended import Ended
 from p2pfl_me.gossip.protocol import Finish
@@ -18,6 +18,7 @@ from p2pfl_me.peer.duty import Untold
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.opening import links_of
 from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.peer.stopping import heard_by
 from p2pfl_me.run import events
 from p2pfl_me.run.beginning import contracts_of
 from p2pfl_me.run.events import AnyEvent, Reason
@@ -92,9 +93,8 @@ async def _serve(
         stopped.set()
         host.stop()
 
-    for number in stop_signals():
-        loop.add_signal_handler(number, stop)
-    await host.run()
+    with heard_by(loop, stop):
+        await host.run()
     return Exit.STOPPED if stopped.is_set() else Exit.DONE
 
 

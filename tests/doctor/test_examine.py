@@ -26,10 +26,12 @@ from p2pfl_me.doctor.examine import examine
 from p2pfl_me.doctor.finding import Finding, Verdict, exit_of
 from p2pfl_me.doctor.folders import folders, going_on
 from p2pfl_me.doctor.say import in_short
+from p2pfl_me.errors import PeerError
 from p2pfl_me.exits import Exit
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.peer.checkpoint import Checkpoint
 from p2pfl_me.peer.directory import directory_of
+from p2pfl_me.peer.opening import require_files
 from p2pfl_me.peer.own_clips import keep
 from p2pfl_me.peer.payments import privacy_ledger
 from p2pfl_me.peer.settings import PeerSettings
@@ -328,6 +330,21 @@ def test_what_is_spent_and_a_ledger_that_is_lost_are_told(tmp_path: Path) -> Non
         lab = replace(lab, run=run)
         said = about(examine(lab, 0.1), "privacy")
         assert said.verdict is Verdict.BAD and "peer 0 has made 1 payment under this contract" in said.says
+
+
+@pytest.mark.parametrize(("allowed", "fits"), [(36, True), (35, False)])
+def test_a_limit_of_open_files_is_weighed_before_libzmq_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, allowed: int, fits: bool
+) -> None:
+    monkeypatch.setattr("p2pfl_me.peer.opening.allow_many_files", lambda: allowed)
+    if fits:
+        require_files(1)
+        return
+    with pytest.raises(
+        PeerError, match="a peer of 1 neighbour takes about 36 open files, and 35 are allowed"
+    ) as refused:
+        require_files(1)
+    assert "ulimit -Hn" in refused.value.fix and refused.value.exit_code == 3
 
 
 def test_a_limit_of_addresses_is_weighed_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
