@@ -42,6 +42,8 @@ class PeerLog:
     unread: tuple[Unread, ...] = ()
     sent: int = 0
     received: int = 0
+    is_cut: bool = False
+    """Whether its beginning is gone: a log that has grown too long drops its oldest part, or somebody moved it away."""
 
     @property
     def last_round(self) -> int:
@@ -87,6 +89,7 @@ def read_peer_log(folder: RunFolder, peer: int) -> PeerLog:
         unread=log.unread,
         sent=sum(each.bytes_sent for each in every(events.Traffic)),
         received=sum(each.bytes_received for each in every(events.Traffic)),
+        is_cut=isinstance(next((each for each in told if isinstance(each, events.Start | Round)), None), Round),
     )
 
 

@@ -15,7 +15,15 @@ from p2pfl_me.run.events import Link, Reason
 
 def failures(run: Run) -> tuple[str, ...]:
     """Every failure of the run; empty when there was none."""
-    return (*_absent(run), *_ended(run), *_restarted(run), *_missed(run), *_links(run), *_refused(run))
+    return (
+        *_absent(run),
+        *_forgotten(run),
+        *_ended(run),
+        *_restarted(run),
+        *_missed(run),
+        *_links(run),
+        *_refused(run),
+    )
 
 
 def received_share(run: Run) -> float | None:
@@ -35,6 +43,13 @@ def _absent(run: Run) -> Iterator[str]:
         return
     who = _peers(run.silent)
     yield f"{who} left no log in this folder: never started, or running on another machine."
+
+
+def _forgotten(run: Run) -> Iterator[str]:
+    for log in run.peers:
+        if log.is_cut:
+            begins = f"with round {log.rounds[0].round}" if log.rounds else "in the midst of its run"
+            yield f"Peer {log.peer}'s log begins {begins}: what went wrong before is not known here."
 
 
 def _ended(run: Run) -> Iterator[str]:

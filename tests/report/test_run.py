@@ -212,6 +212,7 @@ def test_a_contract_that_its_members_change_is_no_trouble(tmp_path: Path) -> Non
     run = read_run(folder)
     told = run.peers[0]
     assert len(told.starts) == 3 and [start.pid for start in told.restarts] == [77]
+    assert not told.is_cut
     assert told.changes == ((4, ("training.rounds",)),) and run.agreed == {"ab" * 32} < run.contracts
     assert failures(run)[:2] == (
         "Peer 0 was started again and went on after round 3.",
@@ -221,3 +222,13 @@ def test_a_contract_that_its_members_change_is_no_trouble(tmp_path: Path) -> Non
     notes = honesty_notes([run])
     assert "Peer 1 left after round 2, as its members had agreed; its last scores count." in notes
     assert not any("cut short" in each for each in notes)
+
+
+def test_a_log_whose_beginning_is_gone_claims_nothing_of_it(tmp_path: Path) -> None:
+    """The oldest of eight parts is dropped; the page said that nothing had gone wrong in all of the rounds."""
+    folder = write_run(tmp_path / "run", count=3, rounds=4)
+    log = folder / "peer-1.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[3:]))
+    assert failures(read_run(folder)) == (
+        "Peer 1's log begins with round 3: what went wrong before is not known here.",
+    )
