@@ -130,10 +130,10 @@ def audit_run(
         (each, contract_from_yaml(text, str(folder.contract), [one.strip() for one in each.split(";")]))
         for each in beside
     ]
+    boards = [(unit, board_of(samples, unit)) for unit in units]  # one that cannot be is refused before any game
     findings, inversions = [], []
     for name, each in named:
-        for unit in units:
-            board = board_of(samples, unit)
+        for unit, board in boards:
             tell(f"{name}, one {unit}: {games} games")
             played = play(each, board, start, games)
             findings.append(_finding(name, each, unit, played, samples))

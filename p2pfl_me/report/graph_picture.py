@@ -53,12 +53,12 @@ SCORES = LinearSegmentedColormap.from_list("p2pme", colormaps["YlGnBu"](np.linsp
 
 @in_run(RunPart.GRAPH)
 def graph_picture(run: Run) -> Picture | None:
-    """The run's graph, coloured by the last scores; None for one of so many links that a drawing tells nothing."""
+    """The run's graph, coloured by the last scores; None for one of no link, or of so many that a drawing tells nothing."""
     from p2pfl_me.report.document import Picture
     from p2pfl_me.report.results import part_of, score_curves
 
     topology, present = run.contract.topology, run.contract.peers.present
-    if link_count(plan_of(run.contract)) > DRAWN_LINKS:
+    if not 0 < link_count(plan_of(run.contract)) <= DRAWN_LINKS:
         return None
     graph = graph_of(run.contract)
     name, metric = ("UF1", "uf1") if part_of(run) else ("training loss", "loss")
@@ -70,9 +70,7 @@ def graph_picture(run: Run) -> Picture | None:
 
     reading = "Weights travel along these edges and nowhere else"
     reading += ", along a few of them in each round." if topology.changes else "."
-    if not graph.edges:
-        reading = "One peer has nobody to send weights to."
-    elif len(scores) == 1:
+    if len(scores) == 1:
         reading += " One peer's score is known here; the others are hollow."
     elif scores and metric == "loss":
         reading += " Each peer's loss is of its own clips: a like colour does not say that the models are alike."

@@ -143,7 +143,7 @@ def _of_all(runs: Sequence[Run]) -> Iterator[str]:
             "One seed only: another split of the subjects may shift every number. Several seeds would show the spread."
         )
     if any(part_of(run) for run in runs):
-        yield (
-            "Every score is that of the last round. The best peer and the best round are shown as spread, never "
-            "chosen: choosing them would use the test clips."
-        )
+        best = "The best peer and the best round are shown as spread, never chosen: choosing them"
+        if all(run.sole or run.contract.peers.count == 1 for run in runs):
+            best = "The best one was not chosen: choosing it"
+        yield f"Every score is that of the last round. {best} would use the test clips."

@@ -137,8 +137,9 @@ def _times(run: Run) -> str:
 
 
 def _graph(run: Run, shown: bool) -> Iterator[Block]:
-    if not shown:
-        links = link_count(plan_of(run.contract))
+    if not shown and not (links := link_count(plan_of(run.contract))):
+        yield Paragraph("One peer has nobody to send weights to.")
+    elif not shown:
         yield Paragraph(f"The graph is not drawn: it has {links} links, and more than {DRAWN_LINKS} tell nothing.")
 
 

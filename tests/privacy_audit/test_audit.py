@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,12 @@ from p2pfl_me.cli.main import cli
 from p2pfl_me.compression.fragments import Fragments
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import load_contract
-from p2pfl_me.errors import RunError
+from p2pfl_me.errors import DataError, RunError
+from p2pfl_me.learning.trainer import Samples
 from p2pfl_me.options import RunOptions
 from p2pfl_me.privacy.budget import Unit
 from p2pfl_me.privacy_audit.audit import OWN, audit_run
+from p2pfl_me.privacy_audit.games import Board, board_of
 from p2pfl_me.privacy_audit.overheard import Pieced
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.simulation.engine import simulate
@@ -50,6 +54,18 @@ def test_a_plain_exchange_tells_and_protections_make_it_tell_less(run: Path) -> 
     assert plain.lira.auc > 0.8, "a neighbour that is sent the model itself tells most clips apart"
     assert private.lira.auc < plain.lira.auc - 0.2 and private.at_least <= 2 == private.promised
     assert masks.threshold.auc < mesh.threshold.auc, "a sum of four tells less than each of the four"
+
+
+def test_a_unit_that_cannot_be_is_refused_before_any_game(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was refused once all games of the unit before it had been played."""
+
+    def one_each(samples: Sequence[Samples], unit: Unit) -> Board:
+        alone = [replace(own, train=replace(own.train, subjects=np.zeros_like(own.train.clips))) for own in samples]
+        return board_of(alone, unit)
+
+    monkeypatch.setattr("p2pfl_me.privacy_audit.audit.board_of", one_each)
+    with pytest.raises(DataError, match="peer 0 has one subject only"):
+        audit_run(run, run.parent / "home", games=4, units=(Unit.CLIP, Unit.SUBJECT), tell=pytest.fail)
 
 
 def test_subjects_are_told_apart_and_a_clips_budget_promises_a_subject_less(run: Path) -> None:
