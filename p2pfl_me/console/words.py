@@ -72,7 +72,7 @@ def in_words(event: AnyEvent) -> str | None:
             )
         case events.Begin():
             missing = ", ".join(map(str, event.missing))
-            return f"training begins without {missing}: nothing was heard of them" if missing else None
+            return f"begins; nothing has been heard of {missing} yet" if missing else None
         case events.Handed():
             givers = ", ".join(map(str, event.givers))
             return f"all others are done: their final model taken from {givers}{_scores(event.test)}"

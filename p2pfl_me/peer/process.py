@@ -282,13 +282,7 @@ async def _run(
             _say_unmet(settings, host)
             return Exit.INCOMPLETE, None
         if directory.neighbours and not host.met and finish.reason != "stopped" and not settings.resume:
-            alone = _named(host, [each.peer for each in directory.neighbours])
-            raise PeerError(
-                f"trained alone: none of its neighbours ({alone}) was ever there",
-                where=str(RunFolder(settings.run).log(peer)),
-                fix="compare addresses, ports and public keys with theirs (lines `refused` there), "
-                "and begin again with --fresh",
-            )
+            raise _never_met(settings, _named(host, [each.peer for each in directory.neighbours]), work.completed)
         work.finished(finish, None)
         return _exit(settings, finish, work.shortfall(finish)), None
     finally:
@@ -340,6 +334,16 @@ def _named(host: Host, peers: list[int]) -> str:
     """Peers, and why they could not be reached."""
     why = host.unreachable
     return ", ".join(f"{peer} at {why[peer]}" if peer in why else str(peer) for peer in peers)
+
+
+def _never_met(settings: PeerSettings, neighbours: str, rounds: int) -> PeerError:
+    """Of a peer that has trained alone to its end, or trained nothing, as it waited for company (`gossip.alone`)."""
+    again = "begin again with --fresh" if rounds else "give the same command again"
+    return PeerError(
+        f"{'trained alone' if rounds else 'trained nothing'}: none of its neighbours ({neighbours}) was ever there",
+        where=str(RunFolder(settings.run).log(settings.peer)),
+        fix=f"compare addresses, ports and public keys with theirs (lines `refused` there), and {again}",
+    )
 
 
 def _say_unmet(settings: PeerSettings, host: Host) -> None:

@@ -8,11 +8,14 @@ import resource
 import signal
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.contract import digest, load_contract
+from p2pfl_me.peer.process import _never_met
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import greeting
 from tests.peer.capturing import captured, first_models, shows
@@ -140,6 +143,12 @@ def test_a_refused_start_leaves_the_folder_and_a_living_peers_log_alone(tmp_path
     finally:
         living.kill()
         living.finish()
+
+
+@pytest.mark.parametrize(("rounds", "says"), [(0, "trained nothing: none"), (3, "trained alone: none")])
+def test_who_waited_for_company_in_vain_has_not_trained_alone(tmp_path: Path, rounds: int, says: str) -> None:
+    error = _never_met(cast(Any, SimpleNamespace(run=tmp_path, peer=0)), "1", rounds)
+    assert error.what.startswith(says) and ("--fresh" in error.fix) is bool(rounds)
 
 
 def test_a_peer_that_met_nobody_does_not_end_well(tmp_path: Path) -> None:
