@@ -64,9 +64,11 @@ def protection_blocks(rows: Sequence[Protected]) -> Iterator[Block]:
         HEADER,
         tuple(_cells(row) for row in rows),
         "Mean ± half the 95 % interval over seeds (Student's, of the seeds alone: as clips of one subject are alike "
-        "and seeds share clips, the true one is wider). MB is the mean peer's, seconds those until the slowest peer "
-        "had ended its last round, under --engine simulate of its virtual clock, which has training and transfers "
-        "in it and not the work of masks and ciphertexts.",
+        "and seeds share clips, the true one is wider). "
+        * _several(rows)
+        + "MB is the mean peer's, seconds those until the slowest peer had ended its last round, under --engine "
+        "simulate of its virtual clock, which has training and transfers in it and not the work of masks and "
+        "ciphertexts.",
     )
     for row in rows:
         if warning := noise_warning(row.method.runs[0].contract):
@@ -80,7 +82,8 @@ def protection_lines(rows: Sequence[Protected]) -> Iterator[str]:
     for first, *rest in table:
         cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
         yield "  ".join([first.ljust(widths[0]), *cells])
-    yield f"in this table ± is half the 95 % interval over seeds; an advantage is above 0 by luck{_by_luck(rows)}"
+    interval = "in this table ± is half the 95 % interval over seeds; " * _several(rows)
+    yield f"{interval}an advantage is above 0 by luck{_by_luck(rows)}"
 
 
 def protection_rows(rows: Sequence[Protected]) -> list[tuple[Cell, ...]]:
@@ -118,6 +121,11 @@ def _cells(row: Protected) -> tuple[str, ...]:
         NONE if sent is None else three_digits(sent / MB),
         NONE if seconds is None else three_digits(seconds),
     )
+
+
+def _several(rows: Sequence[Protected]) -> bool:
+    """Whether there are seeds to speak of."""
+    return any(len(row.method.runs) > 1 for row in rows)
 
 
 def _of_fewer(row: Protected) -> str:

@@ -53,7 +53,7 @@ SCORES = LinearSegmentedColormap.from_list("p2pme", colormaps["YlGnBu"](np.linsp
 
 @in_run(RunPart.GRAPH)
 def graph_picture(run: Run) -> Picture | None:
-    """The run's graph, coloured by the last scores; None where it has no link, or so many that a drawing tells nothing."""
+    """The run's graph, coloured by the last scores; None where it has no link, or too many to be told apart."""
     from p2pfl_me.report.document import Picture
     from p2pfl_me.report.results import part_of, score_curves
 

@@ -187,6 +187,9 @@ def test_protections_are_what_their_runs_and_games_say(spender: Run, runs: dict[
     assert [row[1:3] for row in table.rows] == [("none", "0.500 (1 of 2 seeds)"), ("–", "–")]
     *shown, note = protection_lines(rows)
     assert "half the 95 % interval" in note and "below 0.11" in note
+    single = [Protected(replace(plain, runs=plain.runs[:1]), {1: Told(0.5, 0.75)}, 16)]
+    _, table = protection_blocks(single)
+    assert isinstance(table, Table) and "±" not in table.caption and "±" not in " ".join(protection_lines(single))
     assert len(shown) == 3 and len({len(line) for line in shown}) == 1 and shown[0].split()[0] == "protection"
     assert all(cell in shown[0] for cell in HEADER[1:]) and all(cell in shown[1] for cell in first)
 
