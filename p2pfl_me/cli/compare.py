@@ -10,7 +10,7 @@ import click
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.numbers import Number, Whole, wholes
-from p2pfl_me.cli.shared import examples, out_option, place_options
+from p2pfl_me.cli.shared import data_option, examples, out_option, place_options
 from p2pfl_me.engines import DEFAULT, ENGINES
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
 )
 @click.argument("contracts", metavar="CONTRACT...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--seeds", metavar="N", type=Whole(1), default=3, show_default=True, help="Repeat each cell.")
-@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips: a manifest or its folder.")
+@data_option("Your clips: a manifest or its folder.")
 @click.option("--peers", metavar="N[,N]", callback=_numbers, help="For all (default: the first contract's).")
 @click.option("--rounds", metavar="N", type=Whole(1), help="For all (default: the first contract's).")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override all contracts.")

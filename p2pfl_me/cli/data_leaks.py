@@ -11,7 +11,7 @@ import click
 from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import data_option, examples
 from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="The clips of a split.json.")
+@data_option("The clips of a split.json.")
 @click.option("--rows-only", is_flag=True, help="Open no image: compare subjects, clips and frame numbers.")
 @json_option
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path, exists=True), help="A backbone's file.")
@@ -73,7 +73,7 @@ def audit(
 )
 @click.argument("subject")
 @click.argument("runs", metavar="RUN...", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--data", metavar="MANIFEST", type=click.Path(path_type=Path), help="Take the subject out of it.")
+@data_option("Take the subject out of it.", "MANIFEST")
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), help="Write the rest here.")
 @click.option("--in-place", is_flag=True, help="Write the rest over MANIFEST itself.")
 @json_option

@@ -10,7 +10,15 @@ import click
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.numbers import Number, Whole
-from p2pfl_me.cli.shared import examples, out_option, overriding, own_network, place_options, require_network
+from p2pfl_me.cli.shared import (
+    data_option,
+    examples,
+    out_option,
+    overriding,
+    own_network,
+    place_options,
+    require_network,
+)
 from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
 from p2pfl_me.exits import Exit
 
@@ -32,7 +40,7 @@ if TYPE_CHECKING:
         "p2pme evaluate --data FOLDER --protocol kfold --peers 10 --seeds 1",
     )
 )
-@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips (default: drawn ones).")
+@data_option("Your clips (default: drawn ones).")
 @click.option("--protocol", type=click.Choice([each.value for each in HoldOut]), default="loso", show_default=True)
 @click.option(
     "--peers",

@@ -10,7 +10,7 @@ import click
 from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.numbers import Number, Whole
-from p2pfl_me.cli.shared import examples, own_network_of_run
+from p2pfl_me.cli.shared import data_option, examples, own_network_of_run
 from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="model.onnx.")
 @click.option("--int8", is_flag=True, help="8 bits a value: a quarter of the size, and faster.")
 @click.option("--peer", metavar="K", type=Whole(0), help="One peer's model (default: the average of all).")
-@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Clips to check on (default: the run's).")
+@data_option("Clips to check on (default: the run's).")
 @own_network_of_run
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @click.option("--max-loss", metavar="UF1", type=Number(0, 1), default=0.01, show_default=True,

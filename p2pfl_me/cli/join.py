@@ -12,7 +12,7 @@ from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option
 from p2pfl_me.cli.numbers import Number, Whole
 from p2pfl_me.cli.one_peer import live, say_whose
-from p2pfl_me.cli.shared import examples, out_option, stop_at_once
+from p2pfl_me.cli.shared import data_option, examples, out_option, stop_at_once
 from p2pfl_me.output import put
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command(epilog=examples("p2pme join lab-f.ticket --key lab-f/lab.key --data /films --out lab-f/run"))
 @click.argument("ticket", metavar="TICKET", type=click.Path(path_type=Path))
 @click.option("--key", metavar="FILE", type=click.Path(path_type=Path), required=True, help="This lab's private key.")
-@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="This lab's clips, as for `p2pme peer`.")
+@data_option("This lab's clips, as for `p2pme peer`.")
 @click.option(
     "--test", metavar="PATH", type=click.Path(path_type=Path), help="A common test manifest, if there is one."
 )

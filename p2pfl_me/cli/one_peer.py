@@ -12,7 +12,7 @@ import click
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import set_aside
 from p2pfl_me.cli.numbers import Whole
-from p2pfl_me.cli.shared import out_option, overriding
+from p2pfl_me.cli.shared import data_option, out_option, overriding
 from p2pfl_me.output import end_process, put
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _FILE = click.Path(path_type=Path)
 _OPTIONS = (
     click.option("--id", "peer_id", metavar="K", type=Whole(0), required=True, help="This peer's id in the contract."),
     click.option("--topology", metavar="FILE", type=_FILE, required=True, help="The contract."),
-    click.option("--data", metavar="PATH", type=_FILE, help="This peer's clips: a manifest or its folder."),
+    data_option("This peer's clips: a manifest or its folder."),
     click.option("--test", metavar="PATH", type=_FILE, help="A common test manifest, if there is one."),
     click.option("--key", metavar="FILE", type=_FILE, help="This peer's private key."),
     click.option("--weights", metavar="FILE", type=_FILE, help="The backbone file of the contract."),

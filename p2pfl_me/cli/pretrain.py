@@ -10,7 +10,7 @@ import click
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.numbers import Whole
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import data_option, examples
 from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--start", type=click.Choice(["seed", "imagenet"]), default="seed", show_default=True)
 @click.option("--seed", type=Whole(0), default=1, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Whose the images are: a manifest.")
+@data_option("Whose the images are: a manifest.")
 @identity_options
 @json_option
 def pretrain(

@@ -29,6 +29,20 @@ def out_option(help: str) -> Callable[[Function], Function]:
     return click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), help=help)
 
 
+def data_option(help: str, metavar: str = "PATH") -> Callable[[Function], Function]:
+    """`--data`: one manifest or folder; of two that are given none is dropped in silence."""
+    kind = click.Path(path_type=Path)
+    return click.option("--data", metavar=metavar, type=kind, multiple=True, callback=_one_folder, help=help)
+
+
+def _one_folder(_: click.Context, option: click.Parameter, paths: tuple[Path, ...]) -> Path | None:
+    if len(paths) > 1:
+        raise click.BadParameter(
+            "given twice; data sets that lie side by side in one folder are taken together: name that"
+        )
+    return paths[0] if paths else None
+
+
 def overriding(help: str, rounds: str = "Of training (default: the contract's).") -> Callable[[Function], Function]:
     """`--set K=V`, and `--rounds N`, which is short for `--set training.rounds=N`. The command gets `overrides`."""
 

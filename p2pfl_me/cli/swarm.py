@@ -10,7 +10,7 @@ import click
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.numbers import Whole
-from p2pfl_me.cli.shared import examples, out_option, overriding, own_network, require_network
+from p2pfl_me.cli.shared import data_option, examples, out_option, overriding, own_network, require_network
 
 if TYPE_CHECKING:
     from p2pfl_me.adversary import Lies
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("topology", metavar="TOPOLOGY", type=click.Path(path_type=Path))
-@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips: a manifest or its folder.")
+@data_option("Your clips: a manifest or its folder.")
 @overriding("Override the contract: training.local_epochs=2.")
 @out_option("Run folder (default: runs/NAME-TIME; runs/latest leads to the newest).")
 @click.option("--baselines", is_flag=True, help="Also train isolated, pooled and with star FedAvg.")

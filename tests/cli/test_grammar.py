@@ -221,3 +221,14 @@ def test_a_list_of_commands_cuts_no_sentence(name: str) -> None:
     said = CliRunner().invoke(cli, [*name.split(), "-h"], terminal_width=80, catch_exceptions=False).output
     listed = said.partition("\nCommands:\n")[2]
     assert listed and "..." not in listed, said
+
+
+def test_of_two_folders_none_is_dropped_in_silence() -> None:
+    """The first was, so that an evaluation of two data sets had been one of the second."""
+    with_data = [(name, leaf) for name, leaf in COMMANDS.items() for param in leaf.params if "--data" in param.opts]
+    assert len(with_data) >= 9
+    for name, leaf in with_data:
+        option = next(param for param in leaf.params if "--data" in param.opts)
+        with pytest.raises(click.BadParameter, match="given twice"):
+            option.process_value(click.Context(leaf), ("one", "other"))
+        assert option.process_value(click.Context(leaf), ("one",)) == Path("one"), name
