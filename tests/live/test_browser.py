@@ -280,6 +280,8 @@ def test_without_a_camera_the_page_says_what_to_do(url: str, playwright: Playwri
         trouble = page.locator("#trouble-text")
         trouble.wait_for()
         assert "No camera was found" in trouble.inner_text() and "--source FILE" in trouble.inner_text()
+        page.emulate_media(media="print")
+        assert page.locator("#consent").is_visible(), "a board reads on paper what is asked, and no empty sheet"
 
 
 def see_it_watched(page: Page) -> None:
