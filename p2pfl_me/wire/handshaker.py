@@ -230,7 +230,9 @@ class Handshaker:
         if not edges:
             self._events.hang_up(connection)
             return
-        edge = edges[stage.neighbour.failures % len(edges)]  # which of its keys it runs with, it alone knows
+        tried = stage.neighbour.tried
+        edge = edges[tried.begun % len(edges)]  # which of its keys it runs with, it alone knows
+        tried.begun += 1
         terms, stage.pair, stage.challenge = replace(self._terms, identity=edge.identity), edge, challenge
         stage.said, stage.awaiting = made, _ = hello(terms, edge.public, edge.key, challenge)
         if self._send(connection, made) is Outcome.SENT:
@@ -353,7 +355,7 @@ class Handshaker:
         if isinstance(self.forget(connection), Call):
             self._events.replace(neighbour, theirs)
             self._say_standing(connection, neighbour, seals)
-        neighbour.key, neighbour.apart = key, Apart()
+        neighbour.key, neighbour.apart, neighbour.tried.begun = key, Apart(), 0
         self._events.up(neighbour, connection, theirs, seals)
 
     def _on_news(

@@ -36,10 +36,12 @@ NAMES = 8
 @dataclass(slots=True)
 class Tried:
     """What has come of calls of a neighbour by several keys, since which keys are good: those of ours that it has said,
-    under one of its own, not to know, and those of its under which somebody else answered."""
+    under one of its own, not to know, and those of its under which somebody else answered; and how many handshakes were
+    begun since the last link. A call that nobody took has tried no key."""
 
     unknown: set[bytes] = field(default_factory=set)
     elsewhere: set[bytes] = field(default_factory=set)
+    begun: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -359,7 +359,7 @@ def test_who_is_called_by_two_keys_is_refused_if_neither_is_its_own(known: str) 
     keys(low, [KEYS[0]], [new_identity(), KEYS[1] if known == "one" else new_identity()])
     assert calls(low, high, 1) == [(0, known == "neither")]
     assert not low.said("complain"), "not before it has tried both"
-    assert calls(low, high, 2)[-1][0] == 0
+    assert calls(low, high, 1)[-1][0] == 0
     assert bool(high.said("up")) is (known == "one")
     assert [words for _, words in low.said("complain")] == ([] if known == "one" else [f"{CALLED} {TURNED_AWAY}"])
 
@@ -612,14 +612,20 @@ def test_which_of_two_keys_a_neighbour_runs_with_is_tried_by_turns() -> None:
     low.trust.changed, low.trust.known[KEYS[1].public] = True, (new.public, KEYS[1].public)
     low.it.look()
     found = []
-    for failures in range(3):
+    low.neighbour.failures = 7  # calls that nobody took
+    for _ in range(3):
         high = End(1, 0)
-        low.neighbour.failures, low.connection = failures, connection()
+        low.connection = connection()
         low.it.on_dialling(low.connection, low.neighbour, 0.0)
         high.it.on_call(high.connection, 0.0)
         low.hear(high.sent.pop())
         found.append(low.it._under_way[low.connection].key)  # type: ignore[union-attr]
     assert found == [new.public, KEYS[1].public, new.public]
+    high = End(1, 0)
+    low.connection = connection()
+    low.sent.clear()
+    call(low, high)
+    assert low.said("up") and low.neighbour.tried.begun == 0, "the next link begins with the newest again"
 
 
 def test_a_first_record_that_cannot_be_opened_is_nobodys_fault_and_ends_the_connection() -> None:
