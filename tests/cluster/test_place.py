@@ -67,13 +67,13 @@ class TakingSignals:
     """As Ray's: whoever joins a cluster is ended by SIGTERM from then on, with the signal's number as its exit code."""
 
     def init(self, **asked: object) -> None:
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+        self._before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
 
     def is_initialized(self) -> bool:
         return False
 
     def nodes(self) -> list[dict[str, object]]:
-        raise DataError("joined") if signal.getsignal(signal.SIGTERM) is signal.default_int_handler else SystemExit(15)
+        raise DataError("joined") if signal.getsignal(signal.SIGTERM) is self._before else SystemExit(15)
 
     def shutdown(self) -> None:
         pass
