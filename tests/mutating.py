@@ -12,6 +12,8 @@ from p2pfl_me.errors import P2pmeError, WireError
 
 LONGEST = 1 << 16
 """Bytes of an input; what is longer is bounded by the same checks and takes longer to make."""
+NEAR = 2048
+"""How far from a place numbers are looked for; in all of a long input this took longer than many a decoder."""
 TOKENS = (
     b"\x91" * 40, b"\x81\xa1x" * 40, b"\xc7\x00\x05", b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff",
     b"\xdb\xff\xff\xff\xff",
@@ -46,10 +48,10 @@ def mutated(random: Random, samples: Sequence[bytes]) -> bytes:
         at = random.randrange(len(data) + 1)
         end = min(len(data), at + random.choice((1, 2, 4, 8, random.randrange(1, 200))))
         match random.randrange(13):
-            case 11 | 12 if kinds := [*KIND.finditer(data)]:
+            case 11 | 12 if kinds := [*KIND.finditer(data, max(0, at - NEAR), at + NEAR)]:
                 first, last = random.choice(kinds).span()
                 data[first:last] = random.choice((b"BF16", b"F8_E4M3", b"F4", b"C64", b"F16", b"BOOL"))
-            case 9 | 10 if numbers := [*NUMBER.finditer(data)]:
+            case 9 | 10 if numbers := [*NUMBER.finditer(data, max(0, at - NEAR), at + NEAR)]:
                 first, last = random.choice(numbers).span()
                 data[first:last] = random.choice(TEXTS)
             case 0 if data:
