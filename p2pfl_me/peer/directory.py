@@ -133,7 +133,8 @@ def _endpoint(contract: Contract, me: Member, other: Member, public: bytes) -> E
     if me.dial_only and other.dial_only:
         relays = tuple(Meeting(each.address, public_from_text(each.public_key)) for each in contract.peers.relays)
         return Endpoint(other.id, "", public, dialled=me.id < other.id, relays=relays)
-    return Endpoint(other.id, other.address or "", public, dialled=_dials(me, other))
+    address = "" if other.dial_only else other.address or ""
+    return Endpoint(other.id, address, public, dialled=_dials(me, other))
 
 
 def _dials(me: Member, other: Member) -> bool:

@@ -10,7 +10,12 @@ HUNG_UP = (
 )
 BY_ANOTHER_KEY = (
     "knows this peer by another key, as it has shown by its own: its contract names another for us, or it has not "
-    "taken our new one in (`p2pme keys accept`); compare fingerprints with whoever runs it (`p2pme keys fingerprint`)"
+    "taken our new one in (`p2pme keys accept`), or ours is revoked; compare fingerprints with whoever runs it "
+    "(`p2pme keys fingerprint`)"
+)
+NOT_CALLED = (
+    "knows this peer and is there, but is to call it and has not come: is the address that the contract gives for this "
+    "peer this machine's, and can it be called there?"
 )
 TURNED_AWAY_THERE = (
     "turned us away: it has another contract, in which we do not meet this neighbour, or have another key; "

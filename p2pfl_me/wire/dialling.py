@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -34,7 +34,8 @@ class DialEvents(Protocol):
 
 
 class Dialler:
-    """Calls the neighbours that are peer `me`'s to call, until each has answered. One thread's, the reactor's."""
+    """Calls the neighbours that are peer `me`'s to call, until each has answered; the others it asks while nobody has
+    come. One thread's, the reactor's."""
 
     def __init__(
         self,
@@ -53,13 +54,25 @@ class Dialler:
         if neighbour.endpoint.is_dialled_by(self._me) and self._handshaker.can_dial(neighbour):
             self._dial(neighbour)
 
+    def ask(self, neighbours: Collection[Neighbour], every_s: float) -> None:
+        """Until one of them has come, call also those who should call us, each once: they may refuse us, or never reach
+        us, and then say so to nobody but who asks them."""
+        if any(each.link for each in neighbours):
+            return
+        for each in neighbours:
+            if each.endpoint.address and not each.endpoint.is_dialled_by(self._me):
+                self._dial(each)
+        self._reactor.call_later(every_s, partial(self.ask, neighbours, every_s))
+
     def again(self, neighbour: Neighbour) -> None:
         """The next attempt, in its time, if the neighbour is ours to call."""
         if neighbour.endpoint.is_dialled_by(self._me):
             self._reactor.call_later(delay(neighbour.failures), partial(self._dial, neighbour))
 
-    def failed(self, neighbour: Neighbour, why: str) -> None:
-        """An attempt has come to nothing."""
+    def failed(self, neighbour: Neighbour, why: str, *, was_there: bool = False) -> None:
+        """An attempt has come to nothing; where `was_there`, somebody took the call."""
+        if was_there and not neighbour.endpoint.is_dialled_by(self._me):
+            return  # it was only asked
         where = neighbour.where(self._me)
         neighbour.failures += 1
         neighbour.tries += 1

@@ -58,6 +58,8 @@ class Liveness:
 
     After `renew_s` seconds or `renew_bytes` on the wire the end that dials makes a connection anew, with fresh keys;
     the conversation goes on at the very byte. Who takes a process's memory has the keys of that time and no more.
+
+    Every `ask_s` seconds in which nobody has come yet, those who should call are asked whether they know this peer.
     """
 
     ping_s: float = 1.0
@@ -66,6 +68,7 @@ class Liveness:
     resume_s: float = 2.0
     renew_s: float = 3600.0
     renew_bytes: int = 2**35
+    ask_s: float = 5.0
 
 
 class Trust(Protocol):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.admission import edge_key
+from p2pfl_me.wire.complaints import HUNG_UP, NO_PEER
 from p2pfl_me.wire.endpoint import Meeting
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.identity import Identity
@@ -67,10 +68,12 @@ class Call:
 
 @dataclass(slots=True, eq=False)
 class Dialled:
-    """A neighbour that we called; `awaiting` once it has greeted us and we `said` HELLO, `seals` at its reply."""
+    """A neighbour that we called; `awaiting` once it has greeted us and we `said` HELLO, `seals` at its reply. If it
+    only `asks`, it is the neighbour that should call us."""
 
     since: float
     neighbour: Neighbour
+    asks: bool = False
     pair: KeyPair | None = None
     challenge: bytes = b""
     said: bytes = b""
@@ -110,6 +113,21 @@ def is_overdue(stage: Stage, heard_at: float, now: float) -> bool:
         return now - stage.since > HANDSHAKE_S + WAIT_S
     begun = max(stage.since, heard_at) if stage.news_s else stage.since
     return now - begun > HANDSHAKE_S + stage.news_s
+
+
+def cut_short(stage: Dialled, keys: int, *, connecting: bool) -> str:
+    """What to say of a call that the other end has closed. One may be closed because its owner is leaving, or begins;
+    one for each of its `keys` and another are meant. Who was only asked owes no answer."""
+    stage.neighbour.cut = 0 if connecting or stage.has_answered else stage.neighbour.cut + 1
+    if stage.neighbour.cut <= keys or (stage.asks and stage.awaiting):
+        return ""
+    return HUNG_UP if stage.awaiting else NO_PEER
+
+
+def is_passed_over(neighbour: Neighbour) -> bool:
+    """Whether one that knows us and should call us has not; when it is first asked, its call may be on its way."""
+    neighbour.cut += 1
+    return neighbour.cut > 1
 
 
 def tells(

@@ -18,9 +18,9 @@ from p2pfl_me.wire.apart import COMPARE, UNTOLD, Apart
 from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.complaints import (
     BY_ANOTHER_KEY,
-    HUNG_UP,
     NO_KEY,
     NO_PEER,
+    NOT_CALLED,
     NOT_THERE,
     REVOKED,
     TURNED_AWAY,
@@ -116,7 +116,8 @@ class Handshaker:
     def on_dialling(self, connection: Connection, neighbour: Neighbour, now: float) -> None:
         """We are calling a neighbour, or a relay to meet it."""
         relay = neighbour.relay(self._terms.me)
-        self._under_way[connection] = AtRelay(now, neighbour, relay) if relay else Dialled(now, neighbour)
+        asks = not neighbour.endpoint.begins(self._terms.me)
+        self._under_way[connection] = AtRelay(now, neighbour, relay) if relay else Dialled(now, neighbour, asks)
 
     def can_dial(self, neighbour: Neighbour) -> bool:
         """Whether there is a key to answer its challenge with."""
@@ -155,10 +156,8 @@ class Handshaker:
             if stage.neighbour.failures and not connection.connecting:
                 self._complain(stage.neighbour, TURNED_AWAY_THERE if stage.asked else NO_PEER)
         elif isinstance(stage, Dialled):
-            # One may be closed because its owner is leaving, or begins; two in a row are meant.
-            stage.neighbour.cut = 0 if connection.connecting or stage.has_answered else stage.neighbour.cut + 1
-            if stage.neighbour.cut > len(self._edges[stage.neighbour]):
-                self._complain(stage.neighbour, HUNG_UP if stage.awaiting else NO_PEER)
+            if why := stages.cut_short(stage, len(self._edges[stage.neighbour]), connecting=connection.connecting):
+                self._complain(stage.neighbour, why)
         elif isinstance(stage, Call) and stage.neighbour is None and stage.met is None and stage.unknown is None:
             self._events.stranger(f"a connection from {connection.host} that ended before its handshake ({reason})")
         return ""
@@ -255,8 +254,7 @@ class Handshaker:
         made = read_hello(terms, edge.key, call.challenge, frame)
         if made.key != edge.public:
             raise WireError("two keys in one handshake")
-        known = not made.differing and not neighbour.is_former
-        if known and (made.peer != neighbour.peer or neighbour.endpoint.begins(self._terms.me)):
+        if made.peer != neighbour.peer and not made.differing and not neighbour.is_former:
             raise WireError(f"peer {neighbour.peer} calls as peer {made.peer}, which it should not")
         answer, ciphers = reply(made)
         if self._send(connection, answer) is not Outcome.SENT:
@@ -275,6 +273,8 @@ class Handshaker:
         if neighbour.is_former:
             neighbour.quarantined = True  # it knows, and is no neighbour any more
             return
+        if neighbour.endpoint.begins(self._terms.me):
+            return  # it asks whether we know it, and hangs up
         for other, stage in [*self._under_way.items()]:
             if isinstance(stage, Call) and stage.seals and stage.neighbour is neighbour:
                 self._events.hang_up(other)  # one at a time, the newest
@@ -340,7 +340,9 @@ class Handshaker:
         if differing:
             self._differs(neighbour, differing)
         neighbour.quarantined |= neighbour.is_former and not differing  # it knows, and is no neighbour any more
-        if differing or neighbour.is_former:
+        if stage.asks and not differing and stages.is_passed_over(neighbour):
+            self._complain(neighbour, NOT_CALLED)
+        if differing or neighbour.is_former or stage.asks:
             self._events.hang_up(connection)
             return
         stage.seals = stages.seals_of(connection, ciphers)
@@ -395,4 +397,4 @@ class Handshaker:
             self._events.differs(neighbour, by_key=False)
 
     def _complain(self, neighbour: Neighbour, why: str) -> None:
-        self._events.complain(neighbour, f"peer {neighbour.peer} at {neighbour.where(self._terms.me)} {why}")
+        self._events.complain(neighbour, f"{neighbour.named(self._terms.me)} {why}")

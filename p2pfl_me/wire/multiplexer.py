@@ -83,6 +83,8 @@ class Multiplexer:
             raise PeerError(error.what, where=f"peer {self._me} at {error.where}", fix=error.fix) from error
         for neighbour in (*self._neighbours.values(), *self._former):
             self._dialler.begin(neighbour)
+        ask_s = self._liveness.ask_s
+        self.reactor.call_later(ask_s, partial(self._dialler.ask, self._neighbours.values(), ask_s))
         self._beat()
 
     def send(self, peer: int, out: Outgoing, link: int) -> None:
@@ -200,7 +202,7 @@ class Multiplexer:
         self._handshaker.forget(connection)
         if neighbour and neighbour.dialling is connection:
             neighbour.dialling = None
-            self._dialler.failed(neighbour, reason)
+            self._dialler.failed(neighbour, reason, was_there=not connection.connecting)
 
     def _on_record(self, neighbour: Neighbour, connection: Connection, frame: memoryview) -> None:
         peer, session, now = neighbour.peer, neighbour.session, time.monotonic()

@@ -71,7 +71,7 @@ class Neighbour:
     dialling: Connection | None = None
     failures: int = 0
     cut: int = 0
-    """Calls in a row that it took and ended before the handshake."""
+    """Calls in a row that it took and that came to no handshake, or to none that we might go on with."""
     tries: int = 0
     """Calls of a relay that did not come to a link, in a row since the last relay that did."""
     unreachable: str = ""
@@ -103,6 +103,10 @@ class Neighbour:
         """Where peer `me` calls it, in words."""
         relay = self.relay(me)
         return f"the relay {relay.address}" if relay else self.endpoint.address
+
+    def named(self, me: int) -> str:
+        """The neighbour and where peer `me` calls it, if it can be called."""
+        return f"peer {self.peer}{' at ' * bool(where := self.where(me))}{where}"
 
     def complains(self, now: float, complaint: str) -> str | None:
         """The line to log, not at every attempt, but for whoever looks later; and one that complains in ever new words

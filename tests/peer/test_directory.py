@@ -46,6 +46,11 @@ def test_one_end_of_every_edge_calls_and_the_other_listens(
         assert dials != calls[other, me]
         assert not dials or (found[other].listen and other not in behind)
         assert dials or me not in behind
+    for each in found:
+        assert {other.peer for other in each.neighbours if not other.address} <= {*behind}, (
+            "who can be called, is asked"
+        )
+        assert not [other for other in each.neighbours if other.address and other.peer in behind]
     for peer in behind:
         assert found[peer].listen is None, "nobody calls it, so it opens no port"
     if not behind:

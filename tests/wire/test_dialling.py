@@ -15,7 +15,7 @@ import pytest
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.dialling import Dialler, Found, look_up, numbers_of
-from p2pfl_me.wire.endpoint import Endpoint
+from p2pfl_me.wire.endpoint import Endpoint, Meeting
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.session import Session
 from p2pfl_me.wire.sockets import UNREACHABLE
@@ -166,6 +166,30 @@ def test_who_is_wanted_is_dialled_and_nobody_else() -> None:
     assert len(lab.dialled) == 1
 
 
+def test_while_nobody_has_come_those_who_should_call_are_asked_again_and_again() -> None:
+    lab = Lab()
+    dialler = dialler_of(lab)
+    ours, theirs, met_at_a_relay, nowhere = numbered(), numbered(), numbered(), numbered()
+    for each in (theirs, met_at_a_relay, nowhere):
+        each.endpoint = replace(each.endpoint, dialled=False)
+    met_at_a_relay.endpoint = replace(met_at_a_relay.endpoint, relays=(Meeting("tcp://10.0.0.9:1", bytes(32)),))
+    nowhere.endpoint = replace(nowhere.endpoint, address="")
+    everyone = [ours, theirs, met_at_a_relay, nowhere]
+    dialler.ask(everyone, 5.0)
+    assert theirs.dialling == "connection" and len(lab.dialled) == 1 and lab.can
+    theirs.dialling = None
+    dialler.failed(theirs, "no handshake", was_there=True)
+    assert not theirs.failures and not theirs.unreachable and len(lab.later) == 1, "it has answered"
+    lab.fails = OSError(113, "No route to host")
+    (wait, again), _ = lab.later.pop(), lab.said.clear()
+    again()
+    assert wait == 5.0 and (theirs.failures, len(lab.later)) == (1, 1), "the next time comes with the next question"
+    assert ("unreachable", "tcp://10.0.0.1:80: no route to host") in lab.said
+    theirs.link = 1
+    lab.later.pop()[1]()
+    assert len(lab.dialled) == 2 and not lab.later, "somebody has come"
+
+
 @pytest.mark.parametrize(
     ("fails", "why", "complains", "gone"),
     [
@@ -230,6 +254,12 @@ def test_a_name_is_looked_up_before_it_is_called_and_a_relay_that_has_gone_says_
     dialler.failed(away, UNREACHABLE)
     assert not [said for said in lab.said if said[0] == "gone"]
     assert lab.said[-1] == ("unreachable", f"the relay tcp://10.1.1.1:5: {UNREACHABLE}") and len(lab.later) == 1
+
+
+def test_a_neighbour_is_named_with_its_address_if_it_has_one() -> None:
+    one, nowhere = numbered(), numbered()
+    nowhere.endpoint = replace(nowhere.endpoint, address="")
+    assert (one.named(0), nowhere.named(0)) == ("peer 3 at tcp://10.0.0.1:80", "peer 3")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -15,6 +15,7 @@ from p2pfl_me.wire.complaints import (
     HUNG_UP,
     NO_KEY,
     NO_PEER,
+    NOT_CALLED,
     NOT_THERE,
     REVOKED,
     TURNED_AWAY,
@@ -278,7 +279,27 @@ def test_strangers_and_those_who_call_as_another_come_to_nothing() -> None:
     assert high.said("stranger") == [("peer 0 calls as peer 5, which it should not, from 10.0.0.7",)]
     wrong, low = End(1, 0, dialled=True), End(0, 1)
     call(wrong, low)
-    assert low.said("stranger") == [("peer 1 calls as peer 1, which it should not, from 10.0.0.7",)]
+    assert low.said("hang_up") == [(low.connection,)] and not low.said("up"), "whose call it is, is settled"
+
+
+def test_who_is_asked_answers_with_a_handshake_and_never_a_link() -> None:
+    high, low = End(1, 0), End(0, 1)
+    call(high, low)
+    assert high.said("hang_up") == [(high.connection,)] and not high.said("complain"), "its call may be on its way"
+    assert not low.events.calls and not low.neighbour.cut, "who is asked has nothing to say of it"
+    for end in (high, low):
+        end.connection = connection()
+    call(high, low)
+    assert high.said("complain") == [(high.neighbour, f"peer 0 at tcp://lab0:1 {NOT_CALLED}")]
+    assert not high.said("up") + low.said("up") + high.said("differs")
+
+
+@pytest.mark.parametrize("by_key", [True, False])
+def test_who_is_asked_says_whether_it_has_another_key_or_contract(by_key: bool) -> None:
+    high, low = End(1, 0), End(0, 1, **({"key": KEYS[2].public} if by_key else {"model": b"o"}))
+    call(high, low)
+    assert high.said("differs") == [(high.neighbour, ("by_key", by_key))]
+    assert high.said("hang_up") == [(high.connection,)] and bool(low.said("differs")) != by_key
 
 
 CALLED = "peer 1 at tcp://lab1:1"

@@ -30,6 +30,10 @@ def test_it_listens_dials_all_and_beats_and_names_who_could_not(bench: Bench) ->
     assert bench.sockets.calls[0] == ("listen", "tcp://10.0.0.9:1")
     assert bench.dialler.calls == [("begin", bench.one), ("begin", bench.two)]
     assert ("again", 100.0, 0.5, bench.it._beat) in bench.watcher.calls
+    ((_, wait, question),) = bench.reactor.calls
+    question()
+    name, asked, every = bench.dialler.calls.pop()
+    assert (name, [*asked], wait, every) == ("ask", [bench.one, bench.two], 5.0, 5.0)
 
     def refuse(address: str) -> None:
         raise PeerError("taken", where=address, fix="take another")
@@ -173,12 +177,16 @@ def test_a_connection_without_a_link_fails_its_call(bench: Bench, reason: str, w
     bench.it.on_closed(call, reason)
     assert bench.hands.calls[0] == ("on_closed", call, reason or "closed by the other end")
     assert ("forget", call) in bench.hands.calls and bench.one.dialling is None
-    assert bench.dialler.calls == [("failed", bench.one, told)]
+    assert bench.dialler.calls == [("failed", bench.one, told, ("was_there", True))]
     bench.it.hang_up(call)
     assert len(bench.dialler.calls) == 1, "another call of that neighbour has not failed"
     bench.one.dialling = call
     bench.it.hang_up(call)
-    assert bench.dialler.calls[-1] == ("failed", bench.one, "no handshake") and ("close", call) in bench.sockets.calls
+    assert bench.dialler.calls[-1] == ("failed", bench.one, "no handshake", ("was_there", True))
+    assert ("close", call) in bench.sockets.calls
+    bench.one.dialling = away = bench.connection(connecting=True)
+    bench.it.on_closed(away, "connection refused")
+    assert bench.dialler.calls[-1][-1] == ("was_there", False)
 
 
 def test_a_lost_connection_is_told_when_no_other_takes_its_place(bench: Bench) -> None:

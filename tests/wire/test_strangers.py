@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire import handshake_stages, handshaker
 from p2pfl_me.wire.admission import ADDRESSES, WAITING, WaitingRoom, edge_key, network_of
 from p2pfl_me.wire.budget import Bucket
+from p2pfl_me.wire.complaints import NOT_CALLED
 from p2pfl_me.wire.endpoint import Differs
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import MAX_FRAME, REPLY, Terms, greeting, hello, read_greeting
@@ -21,7 +23,7 @@ from p2pfl_me.wire.identity import new_identity
 from p2pfl_me.wire.links import Links, Liveness
 from p2pfl_me.wire.stream_sockets import split_address
 from p2pfl_me.wire.unknown import UNKNOWN, answer, is_from
-from tests.wire.peers import Recorder, Swarm
+from tests.wire.peers import QUICK, Recorder, Swarm, free_ports
 from tests.wire.raw import Caller, Tap
 
 PROLOGUE = b"p" * 32
@@ -133,6 +135,42 @@ def test_whose_key_its_neighbour_does_not_know_hears_so_from_the_neighbour_itsel
         assert not [each for each in recorders[1 - refused].news if isinstance(each, Differs)]
         assert not told.links and not recorders[1 - refused].links
         for each in links:
+            await each.close()
+
+    asyncio.run(scene())
+
+
+def test_whom_nobody_calls_asks_and_hears_that_its_key_is_not_known() -> None:
+    """A copy of a laboratory that runs elsewhere with a key that is good no more: who should call it never will."""
+
+    async def scene() -> None:
+        swarm, here, there = Swarm(2), Recorder(), Recorder()
+        low = swarm.links(0, [1], there)
+        await low.start()
+        swarm.addresses[1] = f"tcp://127.0.0.1:{free_ports(1)[0]}"
+        copy = swarm.links(1, [0], here, identity=new_identity(), liveness=replace(QUICK, ask_s=0.05))
+        await copy.start()
+        await here.until(lambda: bool(here.news))
+        assert here.news[0] == Differs(0, by_key=True) and not here.links and not there.links
+        for each in (copy, low):
+            await each.close()
+
+    asyncio.run(scene())
+
+
+def test_whom_calls_do_not_reach_hears_that_it_should_have_been_called() -> None:
+    """Its key is good: its address in the contract is another machine's, or closed from there."""
+
+    async def scene() -> None:
+        swarm, here, there = Swarm(2), Recorder(), Recorder()
+        low = swarm.links(0, [1], there)
+        await low.start()
+        swarm.addresses[1] = f"tcp://127.0.0.1:{free_ports(1)[0]}"
+        high = swarm.links(1, [0], here, liveness=replace(QUICK, ask_s=0.05))
+        await high.start()
+        await here.until(lambda: any(NOT_CALLED in why for _, why in here.refused))
+        assert not here.news and not here.links and not there.links
+        for each in (high, low):
             await each.close()
 
     asyncio.run(scene())
