@@ -62,7 +62,7 @@ def test_streams_that_the_shell_has_closed_are_no_error(closed: str, tmp_path: P
     subprocess.run(f'{sys.executable} -c "{program}" {told} {closed}', shell=True, capture_output=True, timeout=60)
     assert told.read_text() == "0"
     done = subprocess.run(
-        f"{sys.executable} -m p2pfl_me.cli.main topology list {closed}", shell=True, capture_output=True, timeout=60
+        f"{sys.executable} -m p2pfl_me topology list {closed}", shell=True, capture_output=True, timeout=60
     )
     assert done.returncode == 0
 
@@ -72,7 +72,7 @@ def test_streams_that_the_shell_has_closed_are_no_error(closed: str, tmp_path: P
 def test_an_answer_that_cannot_be_written_is_no_success(command: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "p2pfl_me.cli.main", *command],
+            [sys.executable, "-m", "p2pfl_me", *command],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

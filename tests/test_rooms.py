@@ -67,6 +67,7 @@ FLOORS = {
     "privacy_audit": 11,
     "api": 13,
     "cli": 14,
+    "__main__": 15,
 }
 FORBIDDEN = {
     "topology": {"torch", "zmq", "asyncio", "threading", "time", "socket"},

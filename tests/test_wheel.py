@@ -49,7 +49,7 @@ def test_every_file_that_is_read_at_run_time_is_inside(installed: Path) -> None:
 def test_a_ready_contract_is_shown_from_any_folder(installed: Path, tmp_path: Path) -> None:
     where = run(installed, tmp_path, "-c", "import p2pfl_me; print(p2pfl_me.__file__)")
     assert where.startswith(str(installed))  # not the checkout
-    shown = run(installed, tmp_path, "-m", "p2pfl_me.cli.main", "topology", "show", "base3", "--json")
+    shown = run(installed, tmp_path, "-m", "p2pfl_me", "topology", "show", "base3", "--json")
     code = "import sys; from p2pfl_me.contract.ready import read_contract as read; "
     code += "print(*(read(name).name for name in sys.argv[1:]))"
     recipes = ("small", "masks", "submodels", "nbafl", "pemfl")

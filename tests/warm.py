@@ -74,7 +74,7 @@ def start(arguments: Sequence[str], environment: dict[str, str], *, new: bool) -
         process: subprocess.Popen[str] | WarmProcess = server().start(list(arguments), environment)
     else:
         process = subprocess.Popen(
-            [sys.executable, "-m", "p2pfl_me.cli.main", *arguments],
+            [sys.executable, "-m", "p2pfl_me", *arguments],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -152,7 +152,3 @@ def _report_bug(error: Exception) -> int:
         file.write("".join(traceback.format_exception(error)))
     click.echo(f"Internal error, {type(error).__name__}: {error}\n  -> please report it with {file.name}", err=True)
     return Exit.BUG
-
-
-if __name__ == "__main__":
-    main()

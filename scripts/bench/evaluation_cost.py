@@ -61,7 +61,7 @@ def main() -> None:
 def once(options: argparse.Namespace, network: str) -> tuple[float, ...]:
     """Steps, milliseconds of one, the floor, the units' and the command's seconds of a core."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "p2pfl_me.cli.main", "evaluate", "--topology"]
+        command = [sys.executable, "-m", "p2pfl_me", "evaluate", "--topology"]
         command += [
             str(TOPOLOGIES / CONTRACTS[network]),
             "--seeds",

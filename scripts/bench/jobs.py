@@ -147,7 +147,7 @@ def swarm(
     `spent` is a folder into which each peer writes what its processor time went into.
     """
     here = Path(__file__).resolve().parent
-    way = ["-m", "p2pfl_me.cli.main"] if spent is None else [str(here / "sampled.py"), str(spent)]
+    way = ["-m", "p2pfl_me"] if spent is None else [str(here / "sampled.py"), str(spent)]
     command = [sys.executable, *way, "swarm", str(contract)]
     found = os.pathsep.join(filter(None, [str(here), os.environ.get("PYTHONPATH")]))
     options = ["--data", str(vectors), "--out", str(run), "--no-report", "--device", device]

@@ -50,7 +50,7 @@ class Peers:
     def start(self, k: int) -> subprocess.Popen[bytes]:
         words = ["peer", "--id", str(k), "--topology", self.contract, "--data", self.data[k], "--out", self.run]
         return subprocess.Popen(
-            [sys.executable, "-m", "p2pfl_me.cli.main", *map(str, words)],
+            [sys.executable, "-m", "p2pfl_me", *map(str, words)],
             env={**os.environ, "P2PME_HOME": str(self.folder / "home"), "OMP_NUM_THREADS": "1"},
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / f"said-{k}.txt").open("ab"),

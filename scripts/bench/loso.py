@@ -54,7 +54,7 @@ def main() -> None:
     print(f"machine        {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
     with tempfile.TemporaryDirectory() as folder:
         data = arguments.data or draw(Path(folder))
-        command = [sys.executable, "-m", "p2pfl_me.cli.main", "evaluate", "--data", str(data), "--seeds", "1"]
+        command = [sys.executable, "-m", "p2pfl_me", "evaluate", "--data", str(data), "--seeds", "1"]
         command += ["--peers", arguments.peers, "--out", f"{folder}/out"]
         command += [word for override in arguments.overrides for word in ("--set", override)]
         begun = time.perf_counter()

@@ -160,7 +160,7 @@ def swarm(form: Any, rounds: int, options: argparse.Namespace) -> tuple[float, f
     with tempfile.TemporaryDirectory() as folder:
         path, run = Path(folder) / "bench.yaml", Path(folder) / "run"
         path.write_text(yaml.safe_dump(values))
-        command = [sys.executable, "-m", "p2pfl_me.cli.main", "swarm", str(path), "--out", str(run), "--no-report"]
+        command = [sys.executable, "-m", "p2pfl_me", "swarm", str(path), "--out", str(run), "--no-report"]
         if options.job_a:
             write_vectors(job, Path(folder) / "vectors.safetensors")
             command += ["--data", str(Path(folder) / "vectors.safetensors")]

@@ -124,7 +124,7 @@ def compare(contract: Contract, samples: list[Samples], times: int) -> None:
 
 def swarm(data: Path, peers: int, rounds: int) -> None:
     """The whole command with real peers: processes, sockets, seals, logs, checkpoints and the report."""
-    command = [sys.executable, "-m", "p2pfl_me.cli.main", "swarm", "ring", "--data", str(data)]
+    command = [sys.executable, "-m", "p2pfl_me", "swarm", "ring", "--data", str(data)]
     overrides = ["model.backbone=ststnet", f"peers.loopback.count={peers}", f"training.rounds={rounds}"]
     command += [word for override in overrides for word in ("--set", override)]
     with TemporaryDirectory() as folder:
