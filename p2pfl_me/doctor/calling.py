@@ -20,6 +20,7 @@ from p2pfl_me.errors import WireError
 from p2pfl_me.message import Message
 from p2pfl_me.peer.directory import Directory
 from p2pfl_me.peer.opening import links_of
+from p2pfl_me.wire.complaints import NOT_CALLED
 from p2pfl_me.wire.endpoint import Endpoint, News
 from p2pfl_me.wire.links import Links
 from p2pfl_me.wire.records import PAYLOAD
@@ -149,12 +150,21 @@ async def _measured(links: Links, peer: int) -> Line | None:
 
 async def _why_not(caller: _Caller, each: Endpoint, unreachable: Mapping[int, str], directory: Directory) -> Met:
     if complaint := caller.complaint(each.peer):
-        return Absent(complaint, certain=True) if "cannot be looked up" in complaint else Refused(complaint)
+        certain = "cannot be looked up" in complaint or complaint.endswith(NOT_CALLED)
+        return Absent(complaint, certain=True) if certain else Refused(complaint)
     if each.relays:
         return Absent(unreachable.get(each.peer, "") or "met at no relay")
     if not each.is_dialled_by(directory.me):
-        return Absent(f"it calls us (at {directory.listen}), and has not")
+        return Absent(f"it calls us (at {directory.listen}), and has not{await _is_there(each.address)}")
     return Absent(await knock(each.address) or unreachable.get(each.peer, "") or f"{each.address}: no answer")
+
+
+async def _is_there(address: str) -> str:
+    """What there is to say besides of a neighbour that should call us, if anybody can call it."""
+    if not address:
+        return ""
+    there = f"somebody listens at {address}: is our address in the contract right, and can it be called there?"
+    return f"; {await knock(address) or there}"
 
 
 async def reached(relays: Sequence[str]) -> dict[str, str]:

@@ -103,7 +103,8 @@ class Dialler:
         except OSError as error:
             why, where = (error.strerror or str(error)).lower(), neighbour.where(self._me)
             self.failed(neighbour, why)
-            if not isinstance(error, ConnectionError):  # a neighbour that has not begun yet is nothing to complain of
+            called = neighbour.endpoint.is_dialled_by(self._me)
+            if called and not isinstance(error, ConnectionError):  # who has not begun yet is nothing to complain of
                 self._events.complain(neighbour, f"peer {neighbour.peer} at {where}: {why}")
             return
         neighbour.dialling = connection

@@ -130,9 +130,19 @@ def test_nobody_there_is_left_open_and_the_reason_is_the_systems(tmp_path: Path)
     found = examine(settings(tmp_path, 1, ports), patience_s=0.2)
     lower, higher = about(found, "peer 0"), about(found, "peer 2")
     assert lower.verdict is higher.verdict is Verdict.OPEN
-    assert f"(at tcp://127.0.0.1:{ports[1]}), and has not" in lower.says
-    assert f"the machine answers, and nobody listens at port {ports[2]}" in higher.says
+    nobody = "the machine answers, and nobody listens at port"
+    assert (
+        f"(at tcp://127.0.0.1:{ports[1]}), and has not; tcp://127.0.0.1:{ports[0]}: {nobody} {ports[0]}" in lower.says
+    )
+    assert f"{nobody} {ports[2]}" in higher.says
     assert exit_of(found) is Exit.INCOMPLETE
+
+
+def test_who_listens_and_does_not_call_is_told_apart_from_who_is_not_there(tmp_path: Path) -> None:
+    ports = free_ports(3)
+    with socket.create_server(("127.0.0.1", ports[0])):
+        lower = about(examine(settings(tmp_path, 1, ports), patience_s=0.2), "peer 0")
+    assert lower.verdict is Verdict.OPEN and f"somebody listens at tcp://127.0.0.1:{ports[0]}: is our" in lower.says
 
 
 def test_a_name_that_means_nothing_is_wrong_whoever_is_there(tmp_path: Path) -> None:
