@@ -48,6 +48,8 @@ class Dialler:
     ) -> None:
         self._me, self._sockets, self._handshaker = me, sockets, handshaker
         self._reactor, self._events, self._unreachable = reactor, events, unreachable
+        self._looked_up: set[Neighbour] = set()
+        """Those whose names are being looked up, which may take longer than it is to the next call."""
 
     def begin(self, neighbour: Neighbour) -> None:
         """The first attempt, if the neighbour is ours to call."""
@@ -72,7 +74,8 @@ class Dialler:
     def failed(self, neighbour: Neighbour, why: str, *, was_there: bool = False) -> None:
         """An attempt has come to nothing; where `was_there`, somebody took the call."""
         if was_there and not neighbour.endpoint.is_dialled_by(self._me):
-            return  # it was only asked
+            neighbour.unreachable = ""  # it was only asked
+            return
         where = neighbour.where(self._me)
         neighbour.failures += 1
         neighbour.tries += 1
@@ -89,8 +92,13 @@ class Dialler:
         address = relay.address if relay else neighbour.endpoint.address
         if found := numbers_of(address):
             self._connect(neighbour, found, "")
-        else:
-            look_up(address, lambda found, why: self._reactor.post(partial(self._connect, neighbour, found, why)))
+        elif neighbour not in self._looked_up:
+            self._looked_up.add(neighbour)
+            look_up(address, lambda found, why: self._reactor.post(partial(self._found, neighbour, found, why)))
+
+    def _found(self, neighbour: Neighbour, found: Sequence[Found], why: str) -> None:
+        self._looked_up.discard(neighbour)
+        self._connect(neighbour, found, why)
 
     def _connect(self, neighbour: Neighbour, found: Sequence[Found], why: str) -> None:
         if not self._is_wanted(neighbour):

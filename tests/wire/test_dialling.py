@@ -180,6 +180,9 @@ def test_while_nobody_has_come_those_who_should_call_are_asked_again_and_again()
     theirs.dialling = None
     dialler.failed(theirs, "no handshake", was_there=True)
     assert not theirs.failures and not theirs.unreachable and len(lab.later) == 1, "it has answered"
+    theirs.unreachable = "refused"
+    dialler.failed(theirs, "no handshake", was_there=True)
+    assert not theirs.unreachable, "it is there by now"
     lab.fails = OSError(113, "No route to host")
     (wait, again), _ = lab.later.pop(), lab.said.clear()
     again()
@@ -254,6 +257,21 @@ def test_a_name_is_looked_up_before_it_is_called_and_a_relay_that_has_gone_says_
     dialler.failed(away, UNREACHABLE)
     assert not [said for said in lab.said if said[0] == "gone"]
     assert lab.said[-1] == ("unreachable", f"the relay tcp://10.1.1.1:5: {UNREACHABLE}") and len(lab.later) == 1
+
+
+def test_a_name_is_looked_up_once_at_a_time_however_long_that_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question, every five seconds, began a thread more while the system looked for the first one's answer."""
+    lab, asked = Lab(), list[Any]()
+    monkeypatch.setattr("p2pfl_me.wire.dialling.look_up", lambda address, answer: asked.append(answer))
+    dialler, theirs = dialler_of(lab), neighbour(ours=False)
+    for _ in range(3):
+        dialler.ask([theirs], 5.0)
+    assert len(asked) == 1 and len(lab.later) == 3
+    asked[0]([], "nobody knows it")
+    dialler.ask([theirs], 5.0)
+    assert len(asked) == 2 and theirs.unreachable == "tcp://lab:1: nobody knows it"
+    asked[1]([(socket.AF_INET, ("10.9.9.9", 1))], "")
+    assert theirs.dialling == "connection"
 
 
 def test_a_neighbour_is_named_with_its_address_if_it_has_one() -> None:
