@@ -26,7 +26,7 @@ from p2pfl_me.peer.misbehaviour import SUSPECT, MisbehaviourScores
 from p2pfl_me.peer.refusals import Refusals
 from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent, LinkState
-from p2pfl_me.wire.endpoint import Differs, News, Sighted, Starved, Unreachable
+from p2pfl_me.wire.endpoint import Agrees, Differs, News, Sighted, Starved, Unreachable
 
 T = TypeVar("T")
 
@@ -166,6 +166,8 @@ class Host:
                 error = self._refusals.take(time.monotonic(), news, may_change=self.changing is not None)
                 if error and not self.met:
                     self._fail(error)
+            case Agrees(peer):
+                self._refusals.withdraw(peer)
             case _:
                 assert_never(news)
 

@@ -37,6 +37,12 @@ class Refusals:
             self._say(f"{error.what}; {on_its_way}, it trains nothing, and stops in {self._patience_s:g} s")
         return error if now - self._since >= self._patience_s else None
 
+    def withdraw(self, peer: int) -> None:
+        """It refuses this peer no more."""
+        self._by_key.pop(peer, None)
+        if self._heard.pop(peer, None) is not None:
+            self._since = None
+
     def standing(self, now: float) -> ContractError | None:
         """Why nobody is left to train with, where all have refused just now."""
         if not self._neighbours or not self._neighbours <= self._heard.keys():

@@ -132,7 +132,14 @@ class Differs:
     by_key: bool = False
 
 
-News = Sighted | Unreachable | Starved | Differs
+@dataclass(frozen=True, slots=True)
+class Agrees:
+    """A neighbour that has shown its key has our contract and knows us, whatever it has said before."""
+
+    peer: int
+
+
+News = Sighted | Unreachable | Starved | Differs | Agrees
 """What is seen of neighbours beside their messages and links."""
 
 

@@ -30,5 +30,8 @@ class HandshakeEvents(Protocol):
         """A neighbour has another contract, and nothing is told of how that came to be, or it was, and has not been
         followed here for some time; or it knows us by another key than ours."""
 
+    def agrees(self, neighbour: Neighbour) -> None:
+        """A neighbour has the same contract and knows us by our key, although no link comes of it now."""
+
     def stranger(self, reason: str) -> None: ...
     def complain(self, neighbour: Neighbour, complaint: str) -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -28,6 +28,8 @@ NEWS_RECORD = HEADER + PAYLOAD + 16
 """The same where the two have different contracts: it tells how one became the other."""
 THINNEST = 64_000 / 8
 """Bytes a second of the thinnest line that carries it."""
+NEWS_S = NEWS_RECORD / THINNEST
+"""How long the longest news may be on their way to us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,12 @@ Stage = Call | Dialled | AtRelay
 def is_overdue(stage: Stage, heard_at: float, now: float) -> bool:
     """Whether a connection, from which bytes came last at `heard_at`, has had the time for its present stage.
 
-    News may be long, and a line thin: there any byte counts as progress, and what is ours has its time besides.
+    News may be long, and a line thin: there any byte counts as progress, for as long as the longest take, and what is
+    ours has its time besides.
     """
     if isinstance(stage, AtRelay):
         return now - stage.since > HANDSHAKE_S + WAIT_S
-    begun = max(stage.since, heard_at) if stage.news_s else stage.since
+    begun = max(stage.since, min(heard_at, stage.since + NEWS_S)) if stage.news_s else stage.since
     return now - begun > HANDSHAKE_S + stage.news_s
 
 
@@ -128,6 +131,11 @@ def is_passed_over(neighbour: Neighbour) -> bool:
     """Whether one that knows us and should call us has not; when it is first asked, its call may be on its way."""
     neighbour.cut += 1
     return neighbour.cut > 1
+
+
+def calls_of(neighbour: Neighbour, under_way: Mapping[Connection, Stage]) -> list[Connection]:
+    """The calls in which it has shown who it is, and which have become no link."""
+    return [each for each, stage in under_way.items() if isinstance(stage, Call) and stage.neighbour is neighbour]
 
 
 def tells(

@@ -134,9 +134,7 @@ class Handshaker:
     def dialled(self, connection: Connection) -> Neighbour | None:
         """The neighbour that we are calling on this connection, or meet over it, if we are."""
         stage = self._under_way.get(connection)
-        if stage is None:
-            return None
-        return stage.met if isinstance(stage, Call) else stage.neighbour
+        return stage.met if isinstance(stage, Call) else stage.neighbour if stage else None
 
     def forget(self, connection: Connection) -> Stage | None:
         """A connection has ended or become a link."""
@@ -260,6 +258,8 @@ class Handshaker:
         if self._send(connection, answer) is not Outcome.SENT:
             return  # it went away again
         self._traffic.frame_sent(neighbour.peer, len(answer))
+        for other in stages.calls_of(neighbour, self._under_way):
+            self._events.hang_up(other)  # one at a time, the newest
         call.neighbour, call.key = neighbour, edge.public
         if made.version is None:  # and so it reads, and closes the connection
             self._complain(neighbour, made.ours.parted(made.theirs))
@@ -272,20 +272,16 @@ class Handshaker:
             return
         if neighbour.is_former:
             neighbour.quarantined = True  # it knows, and is no neighbour any more
-            return
-        if neighbour.endpoint.begins(self._terms.me):
-            return  # it asks whether we know it, and hangs up
-        for other, stage in [*self._under_way.items()]:
-            if isinstance(stage, Call) and stage.seals and stage.neighbour is neighbour:
-                self._events.hang_up(other)  # one at a time, the newest
-        call.seals = stages.seals_of(connection, ciphers)
+        elif neighbour.endpoint.begins(self._terms.me):
+            self._events.agrees(neighbour)  # it asks whether we know it, and hangs up
+        else:
+            call.seals = stages.seals_of(connection, ciphers)
 
     def _on_stranger(self, connection: Connection, call: Call, frame: bytes, now: float) -> None:
         """It need not be one: it may be a neighbour with another key, or with another one for us."""
         why = "a key outside the allow list, or made for another key than ours"
         self._events.stranger(f"{why}, from {connection.host}")
-        good = self._trust.good(self._terms.stated or self._terms.identity.public)
-        mine = self._terms.identities(good)
+        mine = self._terms.identities(self._trust.good(self._terms.stated or self._terms.identity.public))
         if mine and self._unknowns.take(now):
             with suppress(WireError):  # it is no key at all
                 call.unknown = unknown(mine, ephemeral_of(frame), call.challenge, frame)
@@ -296,8 +292,7 @@ class Handshaker:
     def _on_unknown(self, connection: Connection, stage: Dialled, awaiting: AwaitingReply, frame: bytes) -> None:
         """Our key is not known there; or the key is not there that we know. Of several, each is tried in its turn."""
         neighbour, pair, edges = stage.neighbour, stage.pair, self._edges[stage.neighbour]
-        if pair is None:
-            return
+        assert pair is not None
         if is_from(frame, pair.public, awaiting.ephemeral, stage.challenge, stage.said):
             neighbour.tried.unknown.add(pair.identity.public)
             if neighbour.tried.unknown >= {each.identity.public for each in edges}:
@@ -324,7 +319,8 @@ class Handshaker:
 
     def _by_another_key(self, neighbour: Neighbour) -> None:
         self._complain(neighbour, BY_ANOTHER_KEY)
-        self._events.differs(neighbour, by_key=True)
+        if not neighbour.is_former:  # or its key is another, and its number may be a neighbour's with a new one
+            self._events.differs(neighbour, by_key=True)
 
     def _on_reply(
         self, connection: Connection, stage: Dialled, awaiting: AwaitingReply, frame: bytes, now: float
@@ -333,15 +329,18 @@ class Handshaker:
         neighbour = stage.neighbour
         differing, ciphers = read_reply(awaiting, frame, self._terms.speaks)
         self._traffic.frame_received(neighbour.peer, len(frame))
+        neighbour.tried = Tried(begun=neighbour.tried.begun)  # it is there, and knows us
         if differing and self._terms.news is not None:
             seals = stages.tells(stage, connection, ciphers, differing, self._terms.news)
-            self._say_news(connection, neighbour, seals, now)
+            self._say_news(connection, neighbour, seals, again=not neighbour.apart.is_told(now))
             return
+        neighbour.quarantined |= neighbour.is_former and not differing  # it knows, and is no neighbour any more
         if differing:
             self._differs(neighbour, differing)
-        neighbour.quarantined |= neighbour.is_former and not differing  # it knows, and is no neighbour any more
-        if stage.asks and not differing and stages.is_passed_over(neighbour):
-            self._complain(neighbour, NOT_CALLED)
+        elif stage.asks:
+            self._events.agrees(neighbour)
+            if stages.is_passed_over(neighbour):
+                self._complain(neighbour, NOT_CALLED)
         if differing or neighbour.is_former or stage.asks:
             self._events.hang_up(connection)
             return
@@ -374,14 +373,14 @@ class Handshaker:
         if why and not neighbour.is_former:
             self._differs(neighbour, differing, why, ours=apart.has_told or not self._terms.news)
         if isinstance(stage, Call):
-            self._say_news(to, neighbour, seals, now)
+            self._say_news(to, neighbour, seals)  # whoever calls may have begun anew, whatever it was told
         else:
             apart.told_at = apart.told_at if apart.is_told(now) else now
             self._events.hang_up(to)
         self._events.news(neighbour, told, differing)
 
-    def _say_news(self, connection: Connection, neighbour: Neighbour, seals: Seals, now: float) -> None:
-        record = seals.sealer.seal(CHANGE, b"" if neighbour.apart.is_told(now) else self._terms.news or b"")
+    def _say_news(self, connection: Connection, neighbour: Neighbour, seals: Seals, *, again: bool = True) -> None:
+        record = seals.sealer.seal(CHANGE, (again and self._terms.news) or b"")
         if self._send(connection, record) is Outcome.SENT:
             self._traffic.frame_sent(neighbour.peer, len(record))
 

@@ -13,7 +13,7 @@ from functools import partial
 from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.dialling import Dialler
-from p2pfl_me.wire.endpoint import AsStated, Differs, Endpoint, LinkEvents, Liveness, Trust
+from p2pfl_me.wire.endpoint import Agrees, AsStated, Differs, Endpoint, LinkEvents, Liveness, Trust
 from p2pfl_me.wire.handshake import MAX_FRAME, Terms
 from p2pfl_me.wire.handshake_stages import Seals
 from p2pfl_me.wire.handshaker import Handshaker
@@ -53,8 +53,7 @@ class Multiplexer:
         self._liveness, self._events = liveness, events
         self._neighbours = {each.peer: Neighbour(each, self._conversation(each.peer)) for each in neighbours}
         self._former = [Neighbour(each, self._conversation(each.peer), is_former=True) for each in former]
-        known = {*self._neighbours, *(each.peer for each in self._former)}
-        self.traffic = TrafficLedger(sorted(known), ledger, self.reactor.post)
+        self.traffic = TrafficLedger(sorted({each.peer for each in (*neighbours, *former)}), ledger, self.reactor.post)
         self._sockets = Sockets(self, MAX_FRAME)
         self._handshaker = Handshaker(
             terms, self._neighbours, self, self.traffic, self._sockets.send, trust or AsStated(), self._former
@@ -106,7 +105,7 @@ class Multiplexer:
             self._down(neighbour, "too far behind with what it says it has received")
 
     def news(self, neighbour: Neighbour, data: bytes, differing: Sequence[str]) -> None:
-        if data:
+        if data and not (neighbour.is_former and neighbour.peer in self._neighbours):  # who has its number is heard
             self._events.on_change(neighbour.peer, data, tuple(differing))
 
     def echo(self, peer: int, payload: bytes, link: int, answer: Future[float]) -> None:
@@ -327,6 +326,9 @@ class Multiplexer:
     def differs(self, neighbour: Neighbour, *, by_key: bool) -> None:
         self._events.on_news(Differs(neighbour.peer, by_key))
 
+    def agrees(self, neighbour: Neighbour) -> None:
+        self._events.on_news(Agrees(neighbour.peer))
+
     def complain(self, neighbour: Neighbour, complaint: str) -> None:
         if line := neighbour.complains(time.monotonic(), complaint):
             self._events.on_refused(None, line)
@@ -366,8 +368,7 @@ class Multiplexer:
         return old and neighbour.endpoint.begins(self._me) and now - neighbour.heard < 2 * limits.ping_s
 
     def _carried(self, neighbour: Neighbour) -> int:
-        totals = self.traffic.totals[neighbour.peer]
-        return totals.sent + totals.received
+        return self.traffic.totals[neighbour.peer].both
 
     # -- out ----------------------------------------------------------------------------------------------------
 

@@ -35,6 +35,10 @@ class Traffic:
     sent: int = 0
     received: int = 0
 
+    @property
+    def both(self) -> int:
+        return self.sent + self.received
+
 
 @dataclass(slots=True)
 class _Pings:

@@ -16,7 +16,7 @@ from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.refusals import Refusals
 from p2pfl_me.run.events import AnyEvent, HandsOut
-from p2pfl_me.wire.endpoint import Differs
+from p2pfl_me.wire.endpoint import Agrees, Differs
 
 OWN = np.ones(4, np.float32)
 
@@ -132,6 +132,36 @@ def test_a_peer_whose_neighbours_all_have_another_contract_or_key_stops_at_once(
     else:
         asyncio.run(asyncio.wait_for(run(), 30.0))
     assert links.closed
+
+
+def test_who_has_mended_its_contract_refuses_no_more_though_it_is_not_linked_yet() -> None:
+    """A neighbour that had refused once counted as refusing for good, so a liar that refuses as the last one ended a
+    peer which an honest one was about to meet."""
+    hosts: list[Host] = []
+    core, work, links = cast(Any, Idle()), Work(hosts, KeyError("of nobody")), Links()
+    hosts.append(Host(core, work, lambda handlers: cast(Any, links), (1, 2)))
+
+    async def run() -> None:
+        running = asyncio.create_task(hosts[0].run())
+        await asyncio.sleep(0)
+        for news in (Differs(1, by_key=True), Agrees(1), Agrees(2), Differs(2), Differs(3)):
+            hosts[0].on_news(news)
+        await asyncio.sleep(0)
+        assert not running.done()
+        hosts[0].on_news(Differs(1))
+        await running
+
+    with pytest.raises(ContractError, match="2 neighbours have another contract"):
+        asyncio.run(asyncio.wait_for(run(), 30.0))
+
+
+def test_patience_with_those_who_all_refuse_begins_anew_when_one_has_not() -> None:
+    refusals = Refusals((1,), 10.0, lambda words: None)
+    assert not refusals.take(0.0, Differs(1), may_change=True)
+    refusals.withdraw(1)
+    refusals.withdraw(7)
+    assert not refusals.take(20.0, Differs(1), may_change=True)
+    assert refusals.take(30.0, Differs(1), may_change=True)
 
 
 def test_who_has_agreed_to_a_change_and_follows_after_its_round_is_not_stopped_for_being_behind() -> None:

@@ -265,4 +265,27 @@ LINKS = (
         instead("p2pfl_me.files:_refuse_foreign", nothing),
         ("tests/test_files.py::test_what_is_its_users_own_is_read_through_no_link_and_from_nobody_else",),
     ),
+    Switch(
+        "who is not called asks",
+        instead("p2pfl_me.wire.dialling:Dialler.ask", nothing),
+        (f"{STRANGERS}::test_whom_nobody_calls_asks_and_hears_that_its_key_is_not_known",),
+    ),
+    Switch(
+        "former neighbours are none",
+        instead("p2pfl_me.wire.neighbour:Neighbour.is_former", property(lambda _: False, nothing)),
+        (
+            f"{HANDSHAKER}::test_a_neighbour_of_the_contract_before_cannot_say_that_its_follower_refuses",
+            "tests/wire/test_multiplexer.py::test_calls_and_frames_go_where_they_belong",
+        ),
+    ),
+    Switch(
+        "a refusal is withdrawn",
+        instead("p2pfl_me.peer.refusals:Refusals.withdraw", nothing),
+        ("tests/peer/test_host.py::test_who_has_mended_its_contract_refuses_no_more_though_it_is_not_linked_yet",),
+    ),
+    Switch(
+        "one call of a neighbour at a time",
+        instead("p2pfl_me.wire.handshake_stages:calls_of", lambda *_: []),
+        (f"{HANDSHAKER}::test_of_one_neighbour_that_calls_again_and_again_the_newest_call_is_kept_alone",),
+    ),
 )

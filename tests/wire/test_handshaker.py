@@ -23,11 +23,11 @@ from p2pfl_me.wire.complaints import (
 )
 from p2pfl_me.wire.endpoint import AsStated, Endpoint, Meeting
 from p2pfl_me.wire.handshake import Terms, contracts_differ, greeting
-from p2pfl_me.wire.handshake_stages import NEWS_RECORD, AtRelay, Call, Dialled, is_overdue
+from p2pfl_me.wire.handshake_stages import NEWS_RECORD, NEWS_S, AtRelay, Call, Dialled, is_overdue
 from p2pfl_me.wire.handshaker import UNKNOWNS, Handshaker
 from p2pfl_me.wire.identity import Identity, new_identity
 from p2pfl_me.wire.meeting import ABSENT, MEET, MET
-from p2pfl_me.wire.neighbour import Neighbour
+from p2pfl_me.wire.neighbour import Neighbour, Tried
 from p2pfl_me.wire.session import STANDING, Session
 from p2pfl_me.wire.station import Outcome
 from p2pfl_me.wire.unknown import ANSWER, UNKNOWN
@@ -286,7 +286,8 @@ def test_who_is_asked_answers_with_a_handshake_and_never_a_link() -> None:
     high, low = End(1, 0), End(0, 1)
     call(high, low)
     assert high.said("hang_up") == [(high.connection,)] and not high.said("complain"), "its call may be on its way"
-    assert not low.events.calls and not low.neighbour.cut, "who is asked has nothing to say of it"
+    assert low.events.calls == [("agrees", low.neighbour)] and not low.neighbour.cut, "nothing more is to be said of it"
+    assert high.said("agrees") == [(high.neighbour,)]
     for end in (high, low):
         end.connection = connection()
     call(high, low)
@@ -300,6 +301,55 @@ def test_who_is_asked_says_whether_it_has_another_key_or_contract(by_key: bool) 
     call(high, low)
     assert high.said("differs") == [(high.neighbour, ("by_key", by_key))]
     assert high.said("hang_up") == [(high.connection,)] and bool(low.said("differs")) != by_key
+    assert not high.said("agrees") + low.said("agrees")
+
+
+@pytest.mark.parametrize("kind", ["news", "asks", "links"])
+def test_of_one_neighbour_that_calls_again_and_again_the_newest_call_is_kept_alone(kind: str) -> None:
+    """One with another contract held all places of the waiting room, each with two megabytes of news that never ended;
+    one that asked, and did not hang up, twenty."""
+    news, model = (b"news", b"o") if kind == "news" else (None, b"m")
+    low, high = End(0, 1, dialled=kind != "asks"), End(1, 0, dialled=kind == "asks", model=model, terms={"news": news})
+    calls = []
+    for _ in range(4):
+        low.connection, high.connection = connection(), connection()
+        calls.append(high.connection)
+        call(low, high, steps=3)
+        low.sent.clear()
+    assert high.said("hang_up") == [(each,) for each in calls[:-1]] and [*high.it._under_way] == calls[-1:]
+
+
+def test_who_is_asked_and_tells_of_changes_is_told_of_them_at_each_of_its_own_calls() -> None:
+    """Since it had been asked a moment ago, one that had begun anew since was told nothing for a minute."""
+    low, high = End(0, 1, terms={"news": b""}), End(1, 0, model=b"o", terms={"news": b"news of 1"})
+    call(high, low)
+    assert [told for _, told, _ in low.said("news")] == [b"news of 1"] and high.neighbour.apart.is_told(1.0)
+    anew, high.connection = End(0, 1, terms={"news": b""}), connection()
+    call(anew, high)
+    assert [told for _, told, _ in anew.said("news")] == [b"news of 1"] and not anew.said("complain")
+
+
+def test_a_neighbour_of_the_contract_before_cannot_say_that_its_follower_refuses() -> None:
+    """Whoever has stolen a key that a change has replaced answers at the old address, under the number that the honest
+    one with the new key has."""
+    high, thief = End(1, 0, dialled=True), End(0, 1, key=KEYS[2].public, dialled=False)
+    high.neighbour.is_former = True
+    call(high, thief)
+    assert [why for _, why in high.said("complain")] == [f"peer 0 at tcp://lab0:1 {BY_ANOTHER_KEY}"]
+    assert not high.said("differs") and not high.said("agrees")
+    former, honest = End(0, 1, dialled=True), End(1, 0, dialled=False)
+    honest.neighbour.is_former = True
+    honest.neighbour.endpoint = replace(honest.neighbour.endpoint, dialled=True)
+    call(former, honest)
+    assert not honest.said("agrees") and honest.neighbour.quarantined
+
+
+def test_a_key_that_is_known_again_counts_no_more_among_those_that_are_not() -> None:
+    high, low = End(1, 0), End(0, 1)
+    high.neighbour.tried.unknown.add(KEYS[2].public)
+    high.neighbour.tried.elsewhere.add(KEYS[2].public)
+    call(high, low)
+    assert high.neighbour.tried == Tried(begun=1)
 
 
 CALLED = "peer 1 at tcp://lab1:1"
@@ -591,6 +641,10 @@ def test_news_that_is_long_has_the_time_that_a_thin_line_takes() -> None:
         assert end.it.overdue(50.1 + most) == [end.connection]
     low.connection.heard_at = 0.0
     assert low.it.overdue(110.0) == [] and low.it.overdue(110.1) == [low.connection], "and nobody for ever"
+    high.connection.heard_at = 5000.0
+    assert high.it.overdue(11.0 + NEWS_S) == [] and high.it.overdue(11.1 + NEWS_S) == [high.connection], (
+        "also one of whom a byte comes now and then"
+    )
 
 
 def test_without_a_key_nobody_is_called() -> None:

@@ -12,6 +12,7 @@ from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.wire import neighbour, session
 from p2pfl_me.wire.endpoint import Endpoint
 from p2pfl_me.wire.multiplexer import TWICE
+from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.records import RECORD
 from p2pfl_me.wire.session import MOST_MESSAGES, Session, Standing, encoded
 from p2pfl_me.wire.station import Outcome
@@ -152,6 +153,12 @@ def test_calls_and_frames_go_where_they_belong(bench: Bench) -> None:
     bench.it.news(bench.one, b"", ("x",))
     bench.it.news(bench.one, b"data", ("x",))
     assert bench.told("on_change") == [(1, b"data", ("x",))]
+    gone, replaced = (Neighbour(Endpoint(peer, "", bytes(32)), bench.one.session, is_former=True) for peer in (3, 1))
+    for former in (gone, replaced):
+        bench.it.news(former, b"more", ("x",))
+    assert bench.told("on_change")[1:] == [(3, b"more", ("x",))], (
+        "a key that a change has replaced uses up what its follower may tell"
+    )
 
 
 def test_it_wakes_its_sockets_tells_what_failed_and_closes_them_with_the_ledger(bench: Bench) -> None:
