@@ -20,7 +20,6 @@ from p2pfl_me.errors import WireError
 from p2pfl_me.message import Message
 from p2pfl_me.peer.directory import Directory
 from p2pfl_me.peer.opening import links_of
-from p2pfl_me.wire.complaints import NOT_CALLED
 from p2pfl_me.wire.endpoint import Endpoint, News
 from p2pfl_me.wire.links import Links
 from p2pfl_me.wire.records import PAYLOAD
@@ -150,12 +149,12 @@ async def _measured(links: Links, peer: int) -> Line | None:
 
 async def _why_not(caller: _Caller, each: Endpoint, unreachable: Mapping[int, str], directory: Directory) -> Met:
     if complaint := caller.complaint(each.peer):
-        certain = "cannot be looked up" in complaint or complaint.endswith(NOT_CALLED)
-        return Absent(complaint, certain=True) if certain else Refused(complaint)
+        return Absent(complaint, certain=True) if "cannot be looked up" in complaint else Refused(complaint)
     if each.relays:
         return Absent(unreachable.get(each.peer, "") or "met at no relay")
     if not each.is_dialled_by(directory.me):
-        return Absent(f"it calls us (at {directory.listen}), and has not{await _is_there(each.address)}")
+        why = unreachable.get(each.peer, "") or await _is_there(each.address)
+        return Absent(f"it calls us (at {directory.listen}), and has not{'; ' if why else ''}{why}")
     return Absent(await knock(each.address) or unreachable.get(each.peer, "") or f"{each.address}: no answer")
 
 
@@ -164,7 +163,7 @@ async def _is_there(address: str) -> str:
     if not address:
         return ""
     there = f"somebody listens at {address}: is our address in the contract right, and can it be called there?"
-    return f"; {await knock(address) or there}"
+    return await knock(address) or there
 
 
 async def reached(relays: Sequence[str]) -> dict[str, str]:

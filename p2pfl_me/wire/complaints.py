@@ -14,8 +14,8 @@ BY_ANOTHER_KEY = (
     "(`p2pme keys fingerprint`)"
 )
 NOT_CALLED = (
-    "knows this peer and is there, but is to call it and has not come: is the address that the contract gives for this "
-    "peer this machine's, and can it be called there?"
+    "it is there and knows this peer, but is to call it and does not reach it: is the address that the contract gives "
+    "for this peer this machine's, and can it be called there?"
 )
 TURNED_AWAY_THERE = (
     "turned us away: it has another contract, in which we do not meet this neighbour, or have another key; "

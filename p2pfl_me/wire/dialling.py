@@ -71,11 +71,8 @@ class Dialler:
         if neighbour.endpoint.is_dialled_by(self._me):
             self._reactor.call_later(delay(neighbour.failures), partial(self._dial, neighbour))
 
-    def failed(self, neighbour: Neighbour, why: str, *, was_there: bool = False) -> None:
-        """An attempt has come to nothing; where `was_there`, somebody took the call."""
-        if was_there and not neighbour.endpoint.is_dialled_by(self._me):
-            neighbour.unreachable = ""  # it was only asked
-            return
+    def failed(self, neighbour: Neighbour, why: str) -> None:
+        """An attempt has come to nothing."""
         where = neighbour.where(self._me)
         neighbour.failures += 1
         neighbour.tries += 1

@@ -20,8 +20,8 @@ class HandshakeEvents(Protocol):
     def up(self, neighbour: Neighbour, connection: Connection, theirs: Standing, seals: Seals) -> None:
         """The handshake is complete, and we have said how far our conversation has come."""
 
-    def hang_up(self, connection: Connection) -> None:
-        """End a connection that has not become a link."""
+    def hang_up(self, connection: Connection, why: str = ...) -> None:
+        """End a connection that has not become a link, and say why, if there is more to say than that."""
 
     def news(self, neighbour: Neighbour, data: bytes, differing: Sequence[str]) -> None:
         """A neighbour with another contract has told how that came to be; and been told the same of ours."""

@@ -127,12 +127,6 @@ def cut_short(stage: Dialled, keys: int, *, connecting: bool) -> str:
     return HUNG_UP if stage.awaiting else NO_PEER
 
 
-def is_passed_over(neighbour: Neighbour) -> bool:
-    """Whether one that knows us and should call us has not; when it is first asked, its call may be on its way."""
-    neighbour.cut += 1
-    return neighbour.cut > 1
-
-
 def calls_of(neighbour: Neighbour, under_way: Mapping[Connection, Stage]) -> list[Connection]:
     """The calls in which it has shown who it is, and which have become no link."""
     return [each for each, stage in under_way.items() if isinstance(stage, Call) and stage.neighbour is neighbour]

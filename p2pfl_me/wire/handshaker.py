@@ -337,12 +337,12 @@ class Handshaker:
         neighbour.quarantined |= neighbour.is_former and not differing  # it knows, and is no neighbour any more
         if differing:
             self._differs(neighbour, differing)
-        elif stage.asks:
-            self._events.agrees(neighbour)
-            if stages.is_passed_over(neighbour):
-                self._complain(neighbour, NOT_CALLED)
-        if differing or neighbour.is_former or stage.asks:
+        if differing or neighbour.is_former:
             self._events.hang_up(connection)
+            return
+        if stage.asks:
+            self._events.agrees(neighbour)
+            self._events.hang_up(connection, NOT_CALLED)
             return
         stage.seals = stages.seals_of(connection, ciphers)
         self._say_standing(connection, neighbour, stage.seals)

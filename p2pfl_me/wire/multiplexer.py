@@ -192,16 +192,16 @@ class Multiplexer:
             why = self._handshaker.on_closed(connection, reason or "closed by the other end")
             self._forget(connection, why or reason or "it closed the connection")
 
-    def hang_up(self, connection: Connection) -> None:
+    def hang_up(self, connection: Connection, why: str = "no handshake") -> None:
         self._sockets.close(connection)
-        self._forget(connection, "no handshake")
+        self._forget(connection, why)
 
     def _forget(self, connection: Connection, reason: str) -> None:
         neighbour = self._handshaker.dialled(connection)
         self._handshaker.forget(connection)
         if neighbour and neighbour.dialling is connection:
             neighbour.dialling = None
-            self._dialler.failed(neighbour, reason, was_there=not connection.connecting)
+            self._dialler.failed(neighbour, reason)
 
     def _on_record(self, neighbour: Neighbour, connection: Connection, frame: memoryview) -> None:
         peer, session, now = neighbour.peer, neighbour.session, time.monotonic()

@@ -71,7 +71,7 @@ class Neighbour:
     dialling: Connection | None = None
     failures: int = 0
     cut: int = 0
-    """Calls in a row that it took and that came to no handshake, or to none that we might go on with."""
+    """Calls in a row that it took and ended before the handshake."""
     tries: int = 0
     """Calls of a relay that did not come to a link, in a row since the last relay that did."""
     unreachable: str = ""

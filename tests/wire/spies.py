@@ -65,7 +65,7 @@ class Bench:
 
     def connection(self, **changes: Any) -> Any:
         fields = {"reader": SimpleNamespace(most=0), "heard_at": self.now, "is_clear": True, "deaf": False}
-        return SimpleNamespaceHashed(**{**fields, "connecting": False, **changes})
+        return SimpleNamespaceHashed(**{**fields, **changes})
 
     def link(self, neighbour: Any, **changes: Any) -> tuple[Any, Session]:
         """Bring it up; its connection, and the session at the other end."""

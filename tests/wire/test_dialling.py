@@ -178,15 +178,12 @@ def test_while_nobody_has_come_those_who_should_call_are_asked_again_and_again()
     dialler.ask(everyone, 5.0)
     assert theirs.dialling == "connection" and len(lab.dialled) == 1 and lab.can
     theirs.dialling = None
-    dialler.failed(theirs, "no handshake", was_there=True)
-    assert not theirs.failures and not theirs.unreachable and len(lab.later) == 1, "it has answered"
-    theirs.unreachable = "refused"
-    dialler.failed(theirs, "no handshake", was_there=True)
-    assert not theirs.unreachable, "it is there by now"
+    dialler.failed(theirs, "no handshake")
+    assert (theirs.failures, len(lab.later)) == (1, 1), "the next time comes with the next question"
     lab.fails = OSError(113, "No route to host")
     (wait, again), _ = lab.later.pop(), lab.said.clear()
     again()
-    assert wait == 5.0 and (theirs.failures, len(lab.later)) == (1, 1), "the next time comes with the next question"
+    assert wait == 5.0 and (theirs.failures, len(lab.later)) == (2, 1)
     assert lab.said == [("unreachable", "tcp://10.0.0.1:80: no route to host")], "whoever should call owes no answer"
     theirs.link = 1
     lab.later.pop()[1]()

@@ -184,16 +184,15 @@ def test_a_connection_without_a_link_fails_its_call(bench: Bench, reason: str, w
     bench.it.on_closed(call, reason)
     assert bench.hands.calls[0] == ("on_closed", call, reason or "closed by the other end")
     assert ("forget", call) in bench.hands.calls and bench.one.dialling is None
-    assert bench.dialler.calls == [("failed", bench.one, told, ("was_there", True))]
+    assert bench.dialler.calls == [("failed", bench.one, told)]
     bench.it.hang_up(call)
     assert len(bench.dialler.calls) == 1, "another call of that neighbour has not failed"
     bench.one.dialling = call
     bench.it.hang_up(call)
-    assert bench.dialler.calls[-1] == ("failed", bench.one, "no handshake", ("was_there", True))
-    assert ("close", call) in bench.sockets.calls
-    bench.one.dialling = away = bench.connection(connecting=True)
-    bench.it.on_closed(away, "connection refused")
-    assert bench.dialler.calls[-1][-1] == ("was_there", False)
+    assert bench.dialler.calls[-1] == ("failed", bench.one, "no handshake") and ("close", call) in bench.sockets.calls
+    bench.one.dialling = call
+    bench.it.hang_up(call, "it does not reach us")
+    assert bench.dialler.calls[-1] == ("failed", bench.one, "it does not reach us")
 
 
 def test_a_lost_connection_is_told_when_no_other_takes_its_place(bench: Bench) -> None:

@@ -16,7 +16,7 @@ from p2pfl_me.wire import handshake_stages, handshaker
 from p2pfl_me.wire.admission import ADDRESSES, WAITING, WaitingRoom, edge_key, network_of
 from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.complaints import NOT_CALLED
-from p2pfl_me.wire.endpoint import Agrees, Differs
+from p2pfl_me.wire.endpoint import Agrees, Differs, Unreachable
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import MAX_FRAME, REPLY, Terms, greeting, hello, read_greeting
 from p2pfl_me.wire.identity import new_identity
@@ -168,8 +168,10 @@ def test_whom_calls_do_not_reach_hears_that_it_should_have_been_called() -> None
         swarm.addresses[1] = f"tcp://127.0.0.1:{free_ports(1)[0]}"
         high = swarm.links(1, [0], here, liveness=replace(QUICK, ask_s=0.05))
         await high.start()
-        await here.until(lambda: any(NOT_CALLED in why for _, why in here.refused))
-        assert {*here.news, *there.news} == {Agrees(0), Agrees(1)} and not here.links and not there.links
+        why = Unreachable(0, f"{swarm.addresses[0]}: {NOT_CALLED}")
+        await here.until(lambda: why in here.news)
+        assert {*here.news} == {why, Agrees(0)} and Agrees(1) in there.news
+        assert not here.refused and not there.refused and not here.links and not there.links
         for each in (high, low):
             await each.close()
 
