@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from p2pfl_me.contract import Contract, digest, section_digests
 from p2pfl_me.counting import many
 from p2pfl_me.errors import PeerError
@@ -9,7 +11,7 @@ from p2pfl_me.machine import allow_many_files
 from p2pfl_me.networks.layout import Layout
 from p2pfl_me.peer.directory import Directory
 from p2pfl_me.peer.schema import schema_of
-from p2pfl_me.wire.endpoint import LinkHandlers
+from p2pfl_me.wire.endpoint import LinkHandlers, Liveness
 from p2pfl_me.wire.links import Changes, Links
 from p2pfl_me.wire.traffic import Ledger
 
@@ -41,9 +43,12 @@ def links_of(
     handlers: LinkHandlers,
     ledger: Ledger | None = None,
     changes: Changes | None = None,
+    *,
+    asks: bool = True,
 ) -> Links:
     """`layout` is that of the models that travel; `ledger` is told of every message that leaves, and `changes` says
-    what is told to neighbours with another contract."""
+    what is told to neighbours with another contract. Who `asks` has those who should call it say whether they know it;
+    a newcomer they do not know before its round."""
     return Links(
         directory.me,
         directory.listen,
@@ -58,4 +63,5 @@ def links_of(
         stated=directory.stated,
         trust=directory.trust,
         changes=changes,
+        liveness=Liveness() if asks else Liveness(ask_s=math.inf),
     )

@@ -222,6 +222,7 @@ async def _run(
     log.write(start_event(contract, peer, trainer.device, threads, shard, resumed))
     keep_marks(settings.run, peer, shard.marks)
     ledger = Ledger(RunFolder(settings.run).ledger(peer))
+    joins = settings.since is not None
     work = RoundWork(
         trainer,
         Sketcher(layout.size, contract.seed),
@@ -232,7 +233,7 @@ async def _run(
         budget=contract.privacy.budget,
         seal=seal,
         unlogged=unlogged,
-        joins=settings.since is not None,
+        joins=joins,
     )
     standing = Standing(changes_behind(settings.run), contract)
     turn = turn_of(settings, standing, start.completed)
@@ -253,9 +254,10 @@ async def _run(
 
     def connect(host: Host) -> Links:
         changes = told and Changes(*told, host.on_change)
-        return links_of(contract, directory, layout, host, ledger.write, changes)
+        return links_of(contract, directory, layout, host, ledger.write, changes, asks=not joins)
 
-    host = signals.host = Host(core, work, connect, schedule.neighbours(peer), contract.gossip.start.patience)
+    refusing = () if joins else schedule.neighbours(peer)  # whom they do not know before its round, they refuse
+    host = signals.host = Host(core, work, connect, refusing, contract.gossip.start.patience)
     changing = host.changing = told and Changing(
         FolderStore(settings.run),
         standing,

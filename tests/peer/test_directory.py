@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import ContractError
 from p2pfl_me.peer.directory import Directory, directory_of
+from p2pfl_me.peer.opening import links_of
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.topology import plan_of
 from p2pfl_me.wire.identity import Identity, new_identity, save_identity
+from tests.wire.peers import Recorder
 
 KEYS: list[Identity] = [new_identity() for _ in range(4)]
 
@@ -70,3 +73,11 @@ def test_where_a_peer_listens_is_its_own_affair(tmp_path: Path) -> None:
     for bad in ("4100", "lab", "a b:1", "http://x:1"):
         with pytest.raises(ContractError, match="no address"):
             directory(tmp_path, contract, 2, bad)
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_newcomer_asks_nobody_whether_it_is_known(tmp_path: Path, asks: bool) -> None:
+    """Before its round its neighbours do not know its key."""
+    contract = ring()
+    links = links_of(contract, directory(tmp_path, contract, 3), contract.model.layout, Recorder(), asks=asks)
+    assert math.isinf(links._multiplexer._liveness.ask_s) is not asks

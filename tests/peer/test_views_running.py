@@ -11,6 +11,7 @@ from p2pfl_me.cli.adopt import adopt
 from p2pfl_me.cli.leave import leave
 from p2pfl_me.cli.ticket import ticket
 from p2pfl_me.contract import load_contract
+from p2pfl_me.federation.card import DIALS
 from p2pfl_me.peer.replay import replay
 from p2pfl_me.run.beginning import keep_contract
 from tests.peer.federation import Federation
@@ -85,6 +86,26 @@ def test_a_newcomer_that_nobody_lets_in_says_whom_it_met_and_ends(tmp_path: Path
     code, said = labs.join(2, tmp_path / "ticket", "--patience", "0.0003").finish()
     assert code == 4 and "in 1.08 s it met none of them, so nobody gave it a model to begin with" in said, said
     assert labs.said(2, "finish")[-1]["reason"] == "unmet"
+
+
+@pytest.mark.thorough
+@pytest.mark.processes
+def test_a_newcomer_is_not_refused_because_its_round_has_not_come(tmp_path: Path) -> None:
+    """Those whom it calls do not know its key before: it had stopped after the patience of the start."""
+    late = 150
+    labs = Federation(tmp_path, 2, rounds=late + 6, gossip="{start: {patience: 2}, deadline: {min_s: 60}}")
+    for k in range(2):
+        keep_contract(labs.run(k), load_contract(labs.contract))
+    view = labs.view("view.json", [0, 1], "--after", str(late), "--join", f"{DIALS}={labs.public('2.key')}")
+    made = [str(view), "--run", str(labs.run(0)), "--id", "0", "--for", "2", "-o", str(tmp_path / "ticket")]
+    assert CliRunner().invoke(ticket, made).exit_code == 0
+    peers = {2: labs.join(2, tmp_path / "ticket")} | {k: labs.start(k) for k in range(2)}
+    wait_for(lambda: labs.said(0, "start"), "a log of lab 0")
+    given = CliRunner().invoke(adopt, [str(view), "--run", str(labs.run(0))])
+    assert given.exit_code == 0, given.output
+    ends = {k: each.finish() for k, each in peers.items()}
+    assert {k: code for k, (code, _) in ends.items()} == dict.fromkeys(range(3), 0), ends
+    assert labs.rounds(2) == list(range(late, late + 6))
 
 
 @pytest.mark.thorough
