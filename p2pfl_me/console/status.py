@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TypedDict, assert_never
 
 from p2pfl_me.console.standing import AHEAD, Standing
-from p2pfl_me.console.words import seen_by, undecided
+from p2pfl_me.console.words import UNMET, seen_by, undecided
 from p2pfl_me.contract import Contract
 from p2pfl_me.counting import many
 from p2pfl_me.run import events
@@ -181,8 +181,9 @@ class Account:
                 other = int(of_peer[1])
                 was = self._links.get(other)
                 if was is None or was.state in {"gone", "refused"}:
-                    since = was.since if was and was.state == "refused" else line.t  # it is said again and again
-                    self._links[other] = Neighbour(other, "refused", since, why)
+                    state = "gone" if UNMET.match(why) else "refused"
+                    since = was.since if was and was.state == state else line.t  # it is said again and again
+                    self._links[other] = Neighbour(other, state, since, why)
             case events.Undecided() as told:
                 self._undecided = undecided(told)
             case events.View() | events.Changed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -9,6 +10,8 @@ from p2pfl_me.counting import many
 from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent, Reason, Scores
 
+UNMET = re.compile(r"peer ([0-9]+) at (?:the relay )?\S+: ")
+"""How it begins where nobody refused anything: the neighbour is not reached there, or does not reach this peer."""
 _SHOWN = (("accuracy", "accuracy"), ("uf1", "UF1"))
 
 _WHY = {
@@ -81,7 +84,7 @@ def in_words(event: AnyEvent) -> str | None:
         case events.CatchUp():
             return f"behind the neighbours: on to round {event.to_round + 1}"
         case events.Refused():
-            return f"refused: {event.reason}"
+            return event.reason if UNMET.match(event.reason) else f"refused: {event.reason}"
         case events.Misbehaviour():
             return "; ".join(suspicion(event, peer) for peer in event.new) or None
         case events.Finish():

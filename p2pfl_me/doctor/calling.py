@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from p2pfl_me.console.words import UNMET
 from p2pfl_me.contract import Contract
 from p2pfl_me.doctor.line import Line
 from p2pfl_me.errors import WireError
@@ -148,13 +149,16 @@ async def _measured(links: Links, peer: int) -> Line | None:
 
 
 async def _why_not(caller: _Caller, each: Endpoint, unreachable: Mapping[int, str], directory: Directory) -> Met:
-    if complaint := caller.complaint(each.peer):
-        return Absent(complaint, certain=True) if "cannot be looked up" in complaint else Refused(complaint)
+    complaint = caller.complaint(each.peer)
+    if complaint and not UNMET.match(complaint):
+        return Refused(complaint)
     if each.relays:
         return Absent(unreachable.get(each.peer, "") or "met at no relay")
     if not each.is_dialled_by(directory.me):
         why = unreachable.get(each.peer, "") or await _is_there(each.address)
         return Absent(f"it calls us (at {directory.listen}), and has not{'; ' if why else ''}{why}")
+    if "cannot be looked up" in complaint:
+        return Absent(complaint, certain=True)
     return Absent(await knock(each.address) or unreachable.get(each.peer, "") or f"{each.address}: no answer")
 
 

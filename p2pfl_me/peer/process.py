@@ -342,7 +342,7 @@ def _never_met(settings: PeerSettings, neighbours: str, rounds: int) -> PeerErro
     """Of a peer that has trained alone to its end, or trained nothing, as it waited for company (`gossip.alone`)."""
     again = "begin again with --fresh" if rounds else "give the same command again"
     return PeerError(
-        f"{'trained alone' if rounds else 'trained nothing'}: none of its neighbours ({neighbours}) was ever there",
+        f"{'trained alone' if rounds else 'trained nothing'}: none of its neighbours ({neighbours}) was ever linked",
         where=str(RunFolder(settings.run).log(settings.peer)),
         fix=f"compare addresses, ports and public keys with theirs (lines `refused` there), and {again}",
     )

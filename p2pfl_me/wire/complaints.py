@@ -1,8 +1,9 @@
 """Why nothing came of a handshake, in words for whoever runs this peer; what goes before names the neighbour."""
 
 TURNED_AWAY = (
-    "turned us away: it has another key than the contract names (by a change that has not come here, or wrongly); "
-    "compare fingerprints with whoever runs it (`p2pme keys fingerprint`) and the two contracts"
+    "turned us away: it has another key than those that are good here: a new one, by a change or certificate that has "
+    "not come here (`p2pme keys accept`), or one that is revoked, or a wrong one; compare fingerprints with whoever "
+    "runs it (`p2pme keys fingerprint`) and the two contracts"
 )
 HUNG_UP = (
     "hung up before the handshake: it has had too many calls of ours (does another process run with our key?), or "
@@ -17,6 +18,9 @@ NOT_CALLED = (
     "it is there and knows this peer, but is to call it and does not reach it: is the address that the contract gives "
     "for this peer this machine's, and can it be called there?"
 )
+NOT_COME = "; it is to call this peer and has not"
+NO_ANSWER = "no answer; a firewall drops the call, or nobody has this address"
+MUTE = "somebody takes the call and says nothing"
 TURNED_AWAY_THERE = (
     "turned us away: it has another contract, in which we do not meet this neighbour, or have another key; "
     "give whoever runs it the same file"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Protocol
 
+from p2pfl_me.wire.complaints import NOT_CALLED, NOT_COME
 from p2pfl_me.wire.handshaker import Handshaker
 from p2pfl_me.wire.neighbour import MOST_S, Neighbour
 from p2pfl_me.wire.reactor import Reactor
@@ -76,7 +77,8 @@ class Dialler:
         where = neighbour.where(self._me)
         neighbour.failures += 1
         neighbour.tries += 1
-        neighbour.unreachable = f"{where}: {why}"
+        asked = not neighbour.endpoint.is_dialled_by(self._me) and why != NOT_CALLED
+        neighbour.unreachable = f"{where}: {why}{NOT_COME * asked}"
         self._unreachable(neighbour)
         if why == UNREACHABLE and not neighbour.endpoint.relays:  # that a relay has gone says nothing of the neighbour
             self._events.gone(neighbour)
@@ -106,11 +108,10 @@ class Dialler:
                 raise OSError(why)
             connection = self._sockets.dial(*found[neighbour.failures % len(found)], now)
         except OSError as error:
-            why, where = (error.strerror or str(error)).lower(), neighbour.where(self._me)
-            self.failed(neighbour, why)
+            self.failed(neighbour, (error.strerror or str(error)).lower())
             called = neighbour.endpoint.is_dialled_by(self._me)
             if called and not isinstance(error, ConnectionError):  # who has not begun yet is nothing to complain of
-                self._events.complain(neighbour, f"peer {neighbour.peer} at {where}: {why}")
+                self._events.complain(neighbour, f"peer {neighbour.peer} at {neighbour.unreachable}")
             return
         neighbour.dialling = connection
         self._handshaker.on_dialling(connection, neighbour, now)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.admission import edge_key
-from p2pfl_me.wire.complaints import HUNG_UP, NO_PEER
+from p2pfl_me.wire.complaints import HUNG_UP, MUTE, NO_ANSWER, NO_PEER
 from p2pfl_me.wire.endpoint import Meeting
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.identity import Identity
@@ -116,6 +116,11 @@ def is_overdue(stage: Stage, heard_at: float, now: float) -> bool:
         return now - stage.since > HANDSHAKE_S + WAIT_S
     begun = max(stage.since, min(heard_at, stage.since + NEWS_S)) if stage.news_s else stage.since
     return now - begun > HANDSHAKE_S + stage.news_s
+
+
+def why_overdue(*, connecting: bool, late: bool) -> str:
+    """Why nothing came of a call that has had its time; of one that we had no time for ourselves, nothing is known."""
+    return "no handshake" if late else NO_ANSWER if connecting else MUTE
 
 
 def cut_short(stage: Dialled, keys: int, *, connecting: bool) -> str:

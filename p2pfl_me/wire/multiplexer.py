@@ -15,7 +15,7 @@ from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.dialling import Dialler
 from p2pfl_me.wire.endpoint import Agrees, AsStated, Differs, Endpoint, LinkEvents, Liveness, Trust
 from p2pfl_me.wire.handshake import MAX_FRAME, Terms
-from p2pfl_me.wire.handshake_stages import Seals
+from p2pfl_me.wire.handshake_stages import Seals, why_overdue
 from p2pfl_me.wire.handshaker import Handshaker
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.pace import Pace
@@ -356,7 +356,7 @@ class Multiplexer:
             else:
                 neighbour.session.queue_ping()
         for connection in self._handshaker.overdue(now):
-            self.hang_up(connection)
+            self.hang_up(connection, why_overdue(connecting=connection.connecting, late=late > 0))
         all_up = all(each.connection for each in self._neighbours.values())
         delay_s = self._liveness.ping_s if all_up else min(self._liveness.retry_s, self._liveness.ping_s)
         self._watcher.again(now, delay_s, self._beat)

@@ -16,9 +16,10 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from p2pfl_me.errors import WireError
+from p2pfl_me.wire.complaints import NO_ANSWER
 from p2pfl_me.wire.framing import FrameReader
 from p2pfl_me.wire.station import Connection, Outcome, Station, caller_of
-from p2pfl_me.wire.stream_sockets import BACKLOG, LINGER_S, Address, StreamSockets
+from p2pfl_me.wire.stream_sockets import BACKLOG, CONNECT_S, LINGER_S, Address, StreamSockets
 
 BURST = 4
 """Frames taken from a connection in one turn, so that no link starves the others."""
@@ -33,7 +34,7 @@ MOST_HELD = 1 << 23
 REMEMBERED = 4096
 """Connections that we closed, whose last word may still be on its way to us."""
 UNREACHABLE = "refused or unreachable"
-"""Why a call did not get through. ZeroMQ does not tell the two apart."""
+"""Why a call did not get through, if not for want of an answer. ZeroMQ does not tell the two apart."""
 
 
 class Listener(Protocol):
@@ -210,7 +211,7 @@ class Sockets:
     def _receive(self, station: Station, now: float) -> bool:
         """Take what has come on a socket, then read the connections that it was for; whether anything had come."""
         if station.monitor is not None:
-            self._hear_of_failure(station)
+            self._hear_of_failure(station, now)
         touched: dict[Connection, None] = {}
         taken, socket, connections = 0, station.socket, station.connections
         while taken < CHUNKS and not socket.closed:
@@ -247,7 +248,7 @@ class Sockets:
         elif not frame.bytes:
             self._on_call(station, name, caller_of(frame), now)
 
-    def _hear_of_failure(self, station: Station) -> None:
+    def _hear_of_failure(self, station: Station, now: float) -> None:
         assert station.monitor is not None
         while not station.monitor.closed:
             try:
@@ -256,7 +257,8 @@ class Sockets:
                 return
             connection = station.connections.get(b"")
             if told["event"] == zmq.EVENT_CLOSED and connection is not None:
-                self._lost(connection, UNREACHABLE)
+                waited = abs(now - connection.heard_at - CONNECT_S) < CONNECT_S / 2  # longer: this process slept
+                self._lost(connection, NO_ANSWER if waited else UNREACHABLE)
                 return
 
     def _read(self, connection: Connection) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from p2pfl_me.wire.budget import Bucket
+from p2pfl_me.wire.complaints import MUTE, NO_ANSWER
 from p2pfl_me.wire.endpoint import Liveness, News, Sighted, Starved, Unreachable
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.reactor import Reactor
@@ -27,7 +28,8 @@ ANSWER_S = 2.0
 AGAIN_S, MOST_AGAIN_S = 30.0, 600.0
 """Between two questions about one that stays away, doubled each time."""
 FAILURES = 4
-"""Calls that fail in a row, within some 0.7 s, before it is told: one that begins at the same time is no news."""
+"""Calls that fail in a row, within some 0.7 s, before it is told: one that begins at the same time is no news. One that
+had all its time in vain is told at once."""
 LINES = (1 / 60, 5.0)
 """What is told of one neighbour, or of this peer's own lateness: a minute and at once."""
 
@@ -129,7 +131,8 @@ class Watcher:
         if case.gone is Sight.LEFT:
             return  # it has said goodbye
         waits_there = bool(neighbour.endpoint.relays) and neighbour.failures < FAILURES
-        is_news = why != case.unreachable and (neighbour.failures >= FAILURES or waits_there)
+        waited = NO_ANSWER in why or MUTE in why
+        is_news = why != case.unreachable and (neighbour.failures >= FAILURES or waits_there or waited)
         if is_news and case.lines.take(time.monotonic()):
             case.unreachable = why
             self._tell(Unreachable(neighbour.peer, why))

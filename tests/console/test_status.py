@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from p2pfl_me.cli.status import status
 from p2pfl_me.console.status import Neighbour, as_json, as_lines, as_openmetrics, status_of
+from p2pfl_me.console.words import in_words
 from p2pfl_me.contract import contract_from_yaml, dump_contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.gossip.misses import NEEDS_MORE, NOT_AWAITED
@@ -26,6 +27,7 @@ from p2pfl_me.run.events import (
     Unreachable,
 )
 from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.wire.complaints import HUNG_UP, NOT_CALLED, NOT_COME
 from p2pfl_me.wire.handshake import contracts_differ
 from p2pfl_me.wire.multiplexer import TWICE
 from tests.report.fixture import write_run
@@ -100,6 +102,19 @@ def test_whom_no_neighbour_takes_is_told_so_and_since_when(run: RunFolder) -> No
     assert [(each.state, each.since) for each in two.neighbours] == [("refused", 300), ("refused", 310)]
     assert two.neighbours[1].why == why.format(3), "why there was no handshake"
     assert any(said in line and "p2pme doctor" in line for line in as_lines([two], now=400))
+
+
+def test_who_does_not_reach_this_peer_or_is_not_reached_has_refused_nothing(run: RunFolder) -> None:
+    """`no neighbour takes this peer` was said of one that knows it and calls it at a wrong address, and of names."""
+    log(run.path, 2, start(2), Refused(None, contracts_differ(3, ["training"])), t=300)
+    for why in (NOT_CALLED, f"the name lab cannot be looked up (no such name){NOT_COME}"):
+        for where in ("tcp://lab:1", "the relay tcp://lab:1"):
+            log(run.path, 2, Refused(None, said := f"peer 3 at {where}: {why}"), t=310)
+            two = status_of(run, CONTRACT)[2]
+            assert two.neighbours == (Neighbour(3, "gone", 310, said),), "what was said last"
+            assert not any("takes this peer" in line for line in as_lines([two], now=400))
+            assert in_words(Refused(None, said)) == said
+    assert in_words(Refused(None, f"peer 3 at tcp://lab:1 {HUNG_UP}")) == f"refused: peer 3 at tcp://lab:1 {HUNG_UP}"
 
 
 def test_who_falls_silent_is_suspect_with_what_others_see_until_it_is_heard_again(run: RunFolder) -> None:

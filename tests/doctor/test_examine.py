@@ -155,6 +155,17 @@ def test_a_name_that_means_nothing_is_wrong_whoever_is_there(tmp_path: Path) -> 
     assert isinstance(found[1], Absent) and found[1].certain
 
 
+def test_a_name_is_nothing_wrong_of_one_that_calls(tmp_path: Path) -> None:
+    lab = settings(tmp_path, 1, free_ports(3))
+    members = lab.contract.peers.members
+    assert members
+    nowhere = members[0].model_copy(update={"address": "tcp://lab-a.invalid:4000"})
+    peers = lab.contract.peers.model_copy(update={"members": (nowhere, *members[1:])})
+    (found,) = meet(replace(lab, contract=lab.contract.model_copy(update={"peers": peers})), patience_s=0.2)
+    assert isinstance(met := found[0], Absent) and not met.certain
+    assert met.why.startswith("it calls us (at tcp://127.0.0.1:") and "cannot be looked up" in met.why
+
+
 def test_a_key_that_others_can_read_keeps_a_peer_from_its_run(tmp_path: Path) -> None:
     lab = settings(tmp_path, 0, free_ports(3))
     assert lab.key

@@ -155,7 +155,7 @@ def test_a_peer_that_met_nobody_does_not_end_well(tmp_path: Path) -> None:
     contract = write_contract(tmp_path / "c.yaml", 2, training="{rounds: 1}")
     code, output = start(tmp_path / "home", contract, tmp_path, 0, "--set", "gossip.join_timeout_s=0.5").finish()
     assert code == 3 and "trained alone: none of its neighbours (1 at tcp://127.0.0.1:" in output, output
-    assert ": refused or unreachable) was ever there" in output
+    assert ": refused or unreachable) was ever linked" in output
     assert events(tmp_path / "run", 0, "finish")[-1]["reason"] == "error"
     assert (tmp_path / "run" / "checkpoint-0.safetensors").exists()
 

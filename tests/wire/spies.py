@@ -64,7 +64,13 @@ class Bench:
         self.one, self.two = self.it._neighbours[1], self.it._neighbours[2]
 
     def connection(self, **changes: Any) -> Any:
-        fields = {"reader": SimpleNamespace(most=0), "heard_at": self.now, "is_clear": True, "deaf": False}
+        fields = {
+            "reader": SimpleNamespace(most=0),
+            "heard_at": self.now,
+            "is_clear": True,
+            "deaf": False,
+            "connecting": False,
+        }
         return SimpleNamespaceHashed(**{**fields, **changes})
 
     def link(self, neighbour: Any, **changes: Any) -> tuple[Any, Session]:

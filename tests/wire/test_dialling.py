@@ -14,6 +14,7 @@ import pytest
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.codec import Schema
+from p2pfl_me.wire.complaints import NOT_CALLED, NOT_COME
 from p2pfl_me.wire.dialling import Dialler, Found, look_up, numbers_of
 from p2pfl_me.wire.endpoint import Endpoint, Meeting
 from p2pfl_me.wire.neighbour import Neighbour
@@ -184,7 +185,10 @@ def test_while_nobody_has_come_those_who_should_call_are_asked_again_and_again()
     (wait, again), _ = lab.later.pop(), lab.said.clear()
     again()
     assert wait == 5.0 and (theirs.failures, len(lab.later)) == (2, 1)
-    assert lab.said == [("unreachable", "tcp://10.0.0.1:80: no route to host")], "whoever should call owes no answer"
+    away = f"tcp://10.0.0.1:80: no route to host{NOT_COME}"
+    assert lab.said == [("unreachable", away)], "whoever should call owes no answer"
+    dialler.failed(theirs, NOT_CALLED)
+    assert theirs.unreachable == f"tcp://10.0.0.1:80: {NOT_CALLED}", "which says so itself"
     theirs.link = 1
     lab.later.pop()[1]()
     assert len(lab.dialled) == 2 and not lab.later, "somebody has come"
@@ -266,7 +270,7 @@ def test_a_name_is_looked_up_once_at_a_time_however_long_that_takes(monkeypatch:
     assert len(asked) == 1 and len(lab.later) == 3
     asked[0]([], "nobody knows it")
     dialler.ask([theirs], 5.0)
-    assert len(asked) == 2 and theirs.unreachable == "tcp://lab:1: nobody knows it"
+    assert len(asked) == 2 and theirs.unreachable == f"tcp://lab:1: nobody knows it{NOT_COME}"
     asked[1]([(socket.AF_INET, ("10.9.9.9", 1))], "")
     assert theirs.dialling == "connection"
 

@@ -11,6 +11,8 @@ import pytest
 from p2pfl_me.errors import PeerError
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire import handshake_stages
+from p2pfl_me.wire.complaints import MUTE
+from p2pfl_me.wire.endpoint import Unreachable
 from p2pfl_me.wire.links import Liveness
 from p2pfl_me.wire.stream_sockets import split_address
 from tests.wire.peers import Recorder, Swarm
@@ -170,6 +172,9 @@ def test_a_connection_whose_other_end_is_mute_is_dialled_anew(monkeypatch: pytes
         await high.start()
         await here.until(lambda: here.is_up(1))
         assert not writer.is_closing()
+        assert here.news[0] == Unreachable(1, f"{swarm.addresses[1]}: {MUTE}"), (
+            "at once, and not after four times as long"
+        )
         await low.close()
         await high.close()
         writer.close()

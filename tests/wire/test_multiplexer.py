@@ -10,6 +10,7 @@ import pytest
 
 from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.wire import neighbour, session
+from p2pfl_me.wire.complaints import MUTE, NO_ANSWER
 from p2pfl_me.wire.endpoint import Endpoint
 from p2pfl_me.wire.multiplexer import TWICE
 from p2pfl_me.wire.neighbour import Neighbour
@@ -193,6 +194,19 @@ def test_a_connection_without_a_link_fails_its_call(bench: Bench, reason: str, w
     bench.one.dialling = call
     bench.it.hang_up(call, "it does not reach us")
     assert bench.dialler.calls[-1] == ("failed", bench.one, "it does not reach us")
+
+
+@pytest.mark.parametrize(
+    ("late_s", "connecting", "why"), [(0.0, True, NO_ANSWER), (0.0, False, MUTE), (9.0, True, "no handshake")]
+)
+def test_a_call_that_has_had_its_time_says_what_was_waited_for(
+    bench: Bench, late_s: float, connecting: bool, why: str
+) -> None:
+    bench.one.dialling = slow = bench.connection(connecting=connecting)
+    bench.hands.answers |= {"overdue": [slow], "dialled": bench.one}
+    bench.watcher.answers["lateness"] = late_s
+    bench.it._beat()
+    assert bench.dialler.calls == [("failed", bench.one, why)]
 
 
 def test_a_lost_connection_is_told_when_no_other_takes_its_place(bench: Bench) -> None:

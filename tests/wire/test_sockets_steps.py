@@ -9,6 +9,7 @@ import pytest
 import zmq
 
 from p2pfl_me.wire import sockets as module
+from p2pfl_me.wire.complaints import NO_ANSWER
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.sockets import UNREACHABLE, Sockets
 from p2pfl_me.wire.station import Connection, Outcome, Station
@@ -257,6 +258,19 @@ def test_a_call_gets_through_or_is_said_not_to_and_then_its_socket_is_given_up(b
             assert bench.told("on_connected") == [(connection,)] and connection.id == b"name"
             assert not connection.connecting and len(bench.told("on_frame")) == 1
         bench.below.calls.clear()
+
+
+@pytest.mark.parametrize(
+    ("after_s", "why"), [(0.1, UNREACHABLE), (10.0, NO_ANSWER), (11.0, NO_ANSWER), (60.0, UNREACHABLE)]
+)
+def test_a_call_that_had_all_its_time_is_told_from_one_that_is_refused(bench: Bench, after_s: float, why: str) -> None:
+    """Where this process slept meanwhile, it may have been refused long ago."""
+    monitor = Pipe()
+    monitor.comes = [[zmq.EVENT_CLOSED.to_bytes(2, "little") + bytes(4), b"tcp://x"]]
+    bench.below.answers["connecting"] = calling = Station(Pipe(), monitor)  # type: ignore[arg-type]
+    bench.it.dial(2, ("10.0.0.1", 5), 4.0)
+    bench.it._receive(calling, 4.0 + after_s)
+    assert [call[1] for call in bench.told("on_closed")] == [why]
 
 
 def test_all_that_is_stuck_gets_a_second_when_everything_is_closed(

@@ -13,6 +13,7 @@ import pytest
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire import watcher
+from p2pfl_me.wire.complaints import MUTE, NO_ANSWER
 from p2pfl_me.wire.endpoint import Meeting, Sighted, Starved, Unreachable
 from p2pfl_me.wire.links import Liveness
 from p2pfl_me.wire.sightings import ASKED, MOST, TOLD, Seen, Sight, Sightings
@@ -304,6 +305,14 @@ def test_calls_in_vain_are_told_from_the_fourth_on_and_once(steps: Steps) -> Non
             steps.one.unreachable = why
             steps.it.unreachable(steps.one)
         assert "".join(each.why for each in steps.told[5:]) == told  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("why", [NO_ANSWER, MUTE])
+def test_a_call_that_had_all_its_time_in_vain_is_told_at_once(steps: Steps, why: str) -> None:
+    steps.one.unreachable, steps.one.failures = f"tcp://lab:1: {why}", 1
+    for _ in range(2):
+        steps.it.unreachable(steps.one)
+    assert steps.told == [Unreachable(1, f"tcp://lab:1: {why}")]
 
 
 @pytest.mark.parametrize("failures", [0, 1, 4, 9])
