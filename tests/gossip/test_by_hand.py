@@ -17,7 +17,7 @@ from p2pfl_me.gossip.protocols.swift import Swift
 from p2pfl_me.gossip.rules import Personal, Plain
 from p2pfl_me.gossip.sketch import Sketcher
 from p2pfl_me.gossip.watch import TAIL, Watch
-from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.message import MAX_ROUND, Kind, Message, Vector
 from p2pfl_me.topology.kind import TOPOLOGIES
 
 TRAITS = {
@@ -237,6 +237,16 @@ def push(
 
 def heard(age: int, *values: float, round: int = 0) -> Message:
     return Message(Kind.PUSH, round, age, vec(*values))
+
+
+def test_no_word_of_two_that_lie_makes_a_peer_say_what_nobody_takes() -> None:
+    """Two who bear each other out may say any age. The peer that took it said one more, which no header may hold, and
+    its honest neighbours cut it off for that."""
+    peer = push()
+    peer.take(1, heard(MAX_ROUND, 1), vec(0))
+    peer.merge(0)
+    (send,) = peer.trained(1, vec(0), vec(0), BOTH)
+    assert send.message.at == MAX_ROUND
 
 
 def test_push_weighs_models_by_their_ages_one_after_the_other() -> None:

@@ -18,7 +18,7 @@ from p2pfl_me.choice import Chance, Part, PositiveInt, chance_of
 from p2pfl_me.gossip.kind import ProtocolKind, Seat
 from p2pfl_me.gossip.protocol import Memory, Protocol, Refuse, Send
 from p2pfl_me.gossip.waitfree import Merged, waitfree_core
-from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.message import MAX_ROUND, Kind, Message, Vector
 
 
 class Merge(Enum):
@@ -108,7 +108,7 @@ class Push:
     def trained(self, round: int, start: Vector, params: Vector, there: frozenset[int]) -> list[Send]:
         useful = sum(age > self._age for _, age, _ in self._inbox.values())
         self._own = params
-        self._age += 1
+        self._age = min(self._age + 1, MAX_ROUND)  # two who lie may have brought it there, and more nobody takes
         candidates = sorted(there & self._neighbours_at(round).keys())
         if not candidates:
             return []
