@@ -12,7 +12,7 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.float32]
 """A flat float32 vector of all trainable parameters, shape (P,), in the order of the model's layout."""
 MAX_WEIGHT = 1e4
-"""Magnitude above which a weight is absurd, and with it the model's norm; those of trained networks stay below 10."""
+"""Magnitude above which a weight is absurd, and so is the norm of a model; those of trained networks stay below 10."""
 MAX_ROUND = 2**31
 """The largest number that a message can say: a round, a mask, milliseconds."""
 Places = npt.NDArray[np.int64]

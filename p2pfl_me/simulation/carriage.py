@@ -78,7 +78,7 @@ class Plain:
             deliver(message_of(header, np.frombuffer(record[1], dtype=np.uint8)))
         else:
             params = np.frombuffer(record[1], dtype="<f4")
-            check_weights(header, params, self._schema.largest)
+            check_weights(header, params, self._schema.most)
             deliver(message_of(header, params))
 
 

@@ -30,13 +30,20 @@ class Schema:
 
     Under a contract with compression `packed` is the most bytes that a compressed model may have, otherwise 0.
     `largest` is the magnitude above which a value is absurd; infinite where messages hold running sums, which grow as
-    long as a run goes on, and the core checks the models in them.
+    long as a run goes on, and the core checks the models in them. `norm` is that of a whole model, above which no peer
+    goes on training; infinite where noise over a model may have any.
     """
 
     size: int
     digest: bytes
     packed: int = 0
     largest: float = MAX_WEIGHT
+    norm: float = MAX_WEIGHT
+
+    @property
+    def most(self) -> tuple[float, float]:
+        """The magnitude of a value and the norm of a model above which they are absurd."""
+        return self.largest, max(self.norm, self.largest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,22 +109,29 @@ def _shown(value: object) -> str:
     return repr(value)[:32]
 
 
-def check_weights(header: Header, piece: Vector, largest: float = MAX_WEIGHT) -> None:
-    """Check some of a model's weights, best while they are still in the cache.
+def check_weights(
+    header: Header, piece: Vector, most: tuple[float, float] = (MAX_WEIGHT, MAX_WEIGHT), before: float = 0.0
+) -> float:
+    """Check some of a model's weights, best while they are still in the cache; the sum of the squares so far.
+
+    `most` is the largest value and norm, `before` the sum of the squares of what came before in the same model.
 
     Raises
     ------
     WireError
-        NaN, infinity or an absurd size among them.
+        NaN, infinity or an absurd size among them, or with them a model whose norm is absurd.
     """
+    largest, norm = most
     with np.errstate(invalid="ignore", over="ignore"):
-        if float(piece @ piece) <= largest**2 < math.inf:
-            return
-        least, most = float(piece.min()), float(piece.max())  # NaN survives both
-    finite = math.isfinite(least) and math.isfinite(most)
-    if finite and least >= -largest and most <= largest:
-        return
-    what = "weights of absurd size" if finite else "NaN or infinite weights"
+        squares = before + float(piece @ piece)
+        if squares <= min(largest, norm) ** 2 < math.inf:
+            return squares
+        least, highest = float(piece.min()), float(piece.max())  # NaN survives both
+    finite = math.isfinite(least) and math.isfinite(highest)
+    is_sane = finite and least >= -largest and highest <= largest
+    if is_sane and squares <= norm**2:
+        return squares
+    what = "weights of an absurd norm" if is_sane else "weights of absurd size" if finite else "NaN or infinite weights"
     raise WireError(f"{header.kind.value} of round {header.round} holds {what}")
 
 

@@ -67,6 +67,8 @@ class _Incoming:
     content: Vector | Packed = field(repr=False)
     bytes: memoryview = field(repr=False)
     received: int = 0
+    squares: float = 0.0
+    """Of the weights that have come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +373,7 @@ class Session:
             self.received += size
             if not self._schema.packed:  # a packed model is for the core to check: it knows what the edge remembers
                 piece = cast(Vector, incoming.content)[incoming.received // 4 : end // 4]
-                check_weights(incoming.header, piece, self._schema.largest)
+                incoming.squares = check_weights(incoming.header, piece, self._schema.most, incoming.squares)
         except Unauthentic:
             raise
         except WireError:

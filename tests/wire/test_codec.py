@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgpack
@@ -141,3 +142,15 @@ def test_bad_weights_are_refused_wherever_they_stand(bad: float, what: str, posi
     params[position] = bad
     with pytest.raises(WireError, match=f"offer of round 4 holds .*{what}"):
         check_weights(header, params)
+
+
+def test_a_model_of_which_each_weight_is_sane_may_be_larger_than_anybody_takes() -> None:
+    """One such message, mixed in, ended its reader, which took its own rate of learning for the cause."""
+    header, half = Header(Kind.OFFER, 4, 4, 3, 4000), np.full(50, 0.1 * MAX_WEIGHT, np.float32)
+    squares = check_weights(header, half)
+    assert squares == pytest.approx(0.5 * MAX_WEIGHT**2)
+    assert check_weights(header, half[:49], before=squares) == pytest.approx(0.99 * MAX_WEIGHT**2)
+    with pytest.raises(WireError, match="offer of round 4 holds weights of an absurd norm"):
+        check_weights(header, half, before=1.01 * squares)
+    for schema in (Schema(1, b"", norm=math.inf), Schema(1, b"", largest=math.inf)):
+        assert check_weights(header, half, schema.most, before=MAX_WEIGHT**2) > MAX_WEIGHT**2

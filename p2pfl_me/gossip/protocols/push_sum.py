@@ -134,7 +134,7 @@ class PushSum:
         weight = abs(float(flow[-1]))
         if weight > 2 * self._peers:
             return f"a message with the weight of {weight:.3g} peers, where there are {self._peers}"
-        if float(np.abs(flow[:-1]).max(initial=0.0)) > MAX_WEIGHT * (weight + LEAST_WEIGHT):
+        if float(np.linalg.norm(flow[:-1])) > MAX_WEIGHT * (weight + LEAST_WEIGHT):
             return "a message whose model holds absurd weights"
         return None
 
