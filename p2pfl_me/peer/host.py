@@ -160,11 +160,10 @@ class Host:
                 self.note(events.Unreachable(peer, why))
             case Starved(seconds):
                 self.note(events.Starved(round(seconds, 3)))
-            case Differs() if self._follows:
-                pass  # once its round is over
+            case Differs() if self._follows or self.met:
+                pass  # it goes on under a change once its round is over; or has had company
             case Differs():
-                error = self._refusals.take(time.monotonic(), news, may_change=self.changing is not None)
-                if error and not self.met:
+                if error := self._refusals.take(time.monotonic(), news, may_change=self.changing is not None):
                     self._fail(error)
             case Agrees(peer):
                 self._refusals.withdraw(peer)

@@ -34,7 +34,7 @@ class Refusals:
         if self._since is None:
             self._since = now
             on_its_way = "a change may be on its way that mends it; if all say so still"
-            self._say(f"{error.what}; {on_its_way}, it trains nothing, and stops in {self._patience_s:g} s")
+            self._say(f"{error.what}; {on_its_way} when it would begin, or in {self._patience_s:g} s, it stops")
         return error if now - self._since >= self._patience_s else None
 
     def withdraw(self, peer: int) -> None:

@@ -15,7 +15,7 @@ from p2pfl_me.gossip.protocol import Action, Began, Finish, Mixed
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.refusals import Refusals
-from p2pfl_me.run.events import AnyEvent, HandsOut
+from p2pfl_me.run.events import AnyEvent, HandsOut, Refused
 from p2pfl_me.wire.endpoint import Agrees, Differs
 
 OWN = np.ones(4, np.float32)
@@ -59,6 +59,7 @@ class Work:
 
     def __init__(self, host: list[Host], error: Exception) -> None:
         self._host, self._error = host, error
+        self.notes: list[AnyEvent] = []
 
     def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
         return params
@@ -67,6 +68,7 @@ class Work:
         raise self._error
 
     def note(self, event: AnyEvent) -> None:
+        self.notes.append(event)
         if isinstance(event, HandsOut):  # it stays from now on
             asyncio.get_running_loop().call_soon(self._host[0].on_message, 1, Message(Kind.FINAL, 0, 0, OWN))
 
@@ -155,6 +157,26 @@ def test_who_has_mended_its_contract_refuses_no_more_though_it_is_not_linked_yet
         asyncio.run(asyncio.wait_for(run(), 30.0))
 
 
+def test_of_a_lab_that_was_met_no_refusals_are_counted_and_no_end_is_announced() -> None:
+    """One that trained with a neighbour said, when the other refused it, that all did and that it trained nothing."""
+    hosts: list[Host] = []
+    core, work, links = cast(Any, Idle()), Work(hosts, KeyError("of nobody")), Links()
+    hosts.append(Host(core, work, lambda handlers: cast(Any, links), (1, 2), 600.0))
+
+    async def run() -> None:
+        running = asyncio.create_task(hosts[0].run())
+        await asyncio.sleep(0)
+        hosts[0].changing = cast(Any, SimpleNamespace(agreed=None, linked=lambda peer, up: []))
+        hosts[0].on_news(Differs(1, by_key=True))
+        hosts[0].on_link(1, True, "")
+        hosts[0].on_news(Differs(2, by_key=True))
+        hosts[0].stop()
+        await running
+
+    asyncio.run(asyncio.wait_for(run(), 30.0))
+    assert not [each for each in work.notes if isinstance(each, Refused)]
+
+
 def test_patience_with_those_who_all_refuse_begins_anew_when_one_has_not() -> None:
     refusals = Refusals((1,), 10.0, lambda words: None)
     assert not refusals.take(0.0, Differs(1), may_change=True)
@@ -226,8 +248,8 @@ def test_where_contracts_may_change_who_is_refused_by_all_waits_for_its_patience
         assert bool(error) is (now + 1 >= 50 + 601), now
     assert said == [
         "1 neighbour has another contract than this peer (2), and 1 neighbour knows this peer by another key (1); "
-        "there is no other; a change may be on its way that mends it; if all say so still, it trains nothing, and "
-        "stops in 600 s"
+        "there is no other; a change may be on its way that mends it; if all say so still when it would "
+        "begin, or in 600 s, it stops"
     ]
     quiet = Refusals((1, 2), 0.0, said.append)
     assert not quiet.take(0.0, Differs(1), may_change=True)
