@@ -11,7 +11,7 @@ from p2pfl_me.aggregation import Aggregation, Mixture, Neighbourhood
 from p2pfl_me.compression import Compression, EdgeState, Shapes
 from p2pfl_me.errors import WireError
 from p2pfl_me.gossip.protocol import NOTHING, Memory
-from p2pfl_me.message import Kind, Message, Packed, Vector
+from p2pfl_me.message import MAX_WEIGHT, Kind, Message, Packed, Vector
 
 Content = Vector | Packed
 
@@ -81,7 +81,8 @@ class Compressed:
     """Both ends of an edge apply the same pair of payloads: x_i += W_ij (theirs as seen - mine as seen).
 
     The correction of one end is the other's with the sign turned (JWINS apart), so the average of all peers is kept
-    however coarse the compression is.
+    however coarse the compression is. One that says that the other's model is larger than anybody trains on is not
+    applied: values are checked as they come, and what they make together only here.
     """
 
     def __init__(
@@ -120,17 +121,27 @@ class Compressed:
         norm = float(np.linalg.norm(own)) or 1.0
         for peer in sorted(got):
             correction = self._edges[peer].exchange(round, own, sent[peer].data.cast("B"), got[peer].data.cast("B"))
+            if _is_absurd(own, norm, correction):
+                continue
             distance[peer] = float(np.linalg.norm(correction)) / norm
             mixed += np.float32(row[peer]) * correction
         return Mixture(mixed, distance, {peer: row[peer] for peer in distance})
 
     def correction(self, peer: int, round: int, weight: float, own: Vector, sent: Content, got: Content) -> Vector:
         both = sent.data.cast("B"), got.data.cast("B")
-        return np.float32(weight) * self._edges[peer].exchange(round, own, *both)
+        correction = self._edges[peer].exchange(round, own, *both)
+        if _is_absurd(own, float(np.linalg.norm(own)), correction):
+            return np.zeros_like(own)
+        return np.float32(weight) * correction
 
     def memory(self) -> Memory:
         saved = {peer: state.save() for peer, state in self._edges.items()}
         return {f"edge.{peer}.{name}": values for peer, found in saved.items() for name, values in found.items()}
+
+
+def _is_absurd(own: Vector, norm: float, correction: Vector) -> bool:
+    """Whether the other's model, as one's own with the correction, is; nobody's, where noise makes one's own so."""
+    return norm <= MAX_WEIGHT and not float(np.linalg.norm(own + correction)) <= MAX_WEIGHT  # NaN is not
 
 
 def carrying(kind: Kind, round: int, at: int, content: Content) -> Message:

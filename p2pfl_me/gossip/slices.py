@@ -38,8 +38,8 @@ class Sliced:
         if content.dtype != np.uint8 or content.size != due:
             return f"a slice of {content.nbytes} bytes where {due} were due"
         values = values_of(content)
-        with np.errstate(invalid="ignore"):
-            sound = bool((np.abs(values) <= MAX_WEIGHT).all())  # NaN is not
+        with np.errstate(invalid="ignore", over="ignore"):
+            sound = float(np.linalg.norm(values)) <= MAX_WEIGHT  # NaN is not
         return None if sound else "a slice with NaN, infinite or absurd weights"
 
     def average(
