@@ -33,6 +33,9 @@ NORMS = 4.0
 """A norm so many times the own one, or so many times below it, is odd."""
 FAR = 3.0
 """A distance so many times the median neighbour's is odd; of fewer than three neighbours nobody can say."""
+NEAR = 0.01
+"""Within so much of the own model nobody is far: where all have learned what there is, the one step that one lab still
+makes stands out among models that are the same."""
 
 
 class Sign(StrEnum):
@@ -113,7 +116,7 @@ class MisbehaviourScores:
         return {
             Sign.NORM: heard is not None and not own / NORMS <= heard[0] <= own * NORMS,
             Sign.STALE: heard is not None and heard == before,
-            Sign.FAR: mixed.distance.get(peer, 0.0) > FAR * middle,
+            Sign.FAR: mixed.distance.get(peer, 0.0) > max(FAR * middle, NEAR),
             Sign.LATE: mixed.missing.get(peer) == "deadline",
             Sign.LEFT_OUT: peer in mixed.refused,
         }

@@ -14,7 +14,7 @@ from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Train
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.host import Host
-from p2pfl_me.peer.misbehaviour import HALF_LIFE_S, LIMIT, SUSPECT, MisbehaviourScores, Sign
+from p2pfl_me.peer.misbehaviour import HALF_LIFE_S, LIMIT, NEAR, SUSPECT, MisbehaviourScores, Sign
 from p2pfl_me.run.events import AnyEvent, Misbehaviour
 
 OWN = np.ones(100, np.float32)
@@ -86,6 +86,13 @@ def test_one_odd_round_makes_nobody_suspect() -> None:
     scores = MisbehaviourScores()
     found = scores.concluded(0.0, mixed(distance={1: 0.1, 2: 0.1, 3: 5.0}))
     assert SUSPECT > found[3].score >= 1.0
+
+
+def test_where_all_agree_nobody_is_far_for_a_step_that_stands_out() -> None:
+    """Four honest labs that had learned all there was named each other 33 times in 900 rounds."""
+    odd = {1: 0.0, 2: 0.0002, 3: NEAR}
+    assert not rounds(20, distance=odd).concluded(0.0, mixed(distance=odd))
+    assert rounds(20, distance={**odd, 3: 1.01 * NEAR}).score(0.0, 3) >= SUSPECT
 
 
 def test_of_two_neighbours_nobody_can_say_who_is_far() -> None:
