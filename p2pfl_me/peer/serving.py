@@ -69,7 +69,9 @@ def serve(settings: PeerSettings, seconds: float | None = None) -> Exit:
         directory = directory_of(settings, plan_of(contract))  # a wrong key is told before anything is promised
         wait_for_no_reader()
         put(f"peer {peer} hands out its final model ({kept.completed} rounds) for up to {for_s:g} s")
-        return asyncio.run(_serve(settings, directory, kept, for_s, log, ledger))
+        end = asyncio.run(_serve(settings, directory, kept, for_s, log, ledger))
+        log.write(last)  # how the run ended stands again, or its status would say for good that it hands out
+        return end
     finally:
         ledger.close()
         log.close()

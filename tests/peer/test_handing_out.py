@@ -9,8 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from p2pfl_me.cli.serve import serve
+from p2pfl_me.console.status import status_of
+from p2pfl_me.contract import load_contract
 from p2pfl_me.errors import PeerError, RunError
 from p2pfl_me.exits import Exit
+from p2pfl_me.run.events import Reason
+from p2pfl_me.run.folder import RunFolder
 from tests.small import Command, events, p2pme, wait_for, write_contract, write_vectors
 
 
@@ -50,6 +54,8 @@ def test_a_late_lab_gets_the_final_model_from_whoever_is_done(tmp_path: Path) ->
     assert code == Exit.DONE and "hands out its final model (2 rounds)" in said, said
     assert events(late, 0, "finish")[-1]["digest"] == finals[first]
     assert events(first, 1, "finish")[-1]["digest"] == finals[first]
+    state = status_of(RunFolder(first), load_contract(contract))[1].state
+    assert state == Reason.ROUNDS.value, "it had said for good that it hands out"
 
 
 def test_a_peer_that_is_not_done_hands_out_nothing(tmp_path: Path) -> None:
