@@ -21,7 +21,7 @@ from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.pace import Pace
 from p2pfl_me.wire.reactor import Reactor
 from p2pfl_me.wire.records import RECORD, Unauthentic
-from p2pfl_me.wire.refusal_log import RefusalLog
+from p2pfl_me.wire.refusal_log import StrangersLog
 from p2pfl_me.wire.session import Outgoing, Session, Standing
 from p2pfl_me.wire.sockets import Sockets
 from p2pfl_me.wire.station import Connection, Outcome
@@ -63,7 +63,7 @@ class Multiplexer:
             terms.me, self._sockets, self._handshaker, self.reactor, self, self._watcher.unreachable
         )
         self._linked: dict[Connection, Neighbour] = {}
-        self._refusal_log = RefusalLog()
+        self._refusal_log = StrangersLog()
 
     # -- calls from outside, by the reactor ---------------------------------------------------------------------
 
@@ -269,7 +269,7 @@ class Multiplexer:
         neighbour.heard = neighbour.made_at = time.monotonic()
         neighbour.made_after = self._carried(neighbour)
         neighbour.failures, neighbour.cut, neighbour.unreachable = 0, 0, ""
-        neighbour.complained.clear()
+        neighbour.complained.forget()
         self._linked[connection] = neighbour
         connection.reader.most = RECORD
         if begins:

@@ -11,7 +11,7 @@ from p2pfl_me.wire.apart import Apart
 from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.endpoint import Endpoint, Liveness, Meeting
 from p2pfl_me.wire.pace import Pace
-from p2pfl_me.wire.refusal_log import RefusalLog
+from p2pfl_me.wire.refusal_log import RefusalLog, Repeats
 from p2pfl_me.wire.session import Session
 from p2pfl_me.wire.station import Connection
 
@@ -25,10 +25,6 @@ need. Whoever sends more is read later."""
 
 MOST_S = 2.0
 """Between two calls of it that came to nothing, at most."""
-AGAIN_S, MOST_AGAIN_S = 60.0, 3600.0
-"""After how long what is still so is complained of again: twice as long each time, an hour at most."""
-COMPLAINTS = 8
-"""Of a neighbour that are remembered."""
 NAMES = 8
 """Names of its ends of conversations that are remembered of a neighbour."""
 
@@ -84,8 +80,8 @@ class Neighbour:
     echo: tuple[float, Future[float]] | None = None
     names: deque[bytes] = field(default_factory=lambda: deque(maxlen=NAMES))
     """By which it has named its end of our conversations, the latest last."""
-    complained: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """What has been complained of: when it will be again, and how long after that."""
+    complained: Repeats = field(default_factory=Repeats)
+    """What has been complained of."""
     complaints: RefusalLog = field(default_factory=RefusalLog)
     handshakes: Bucket = field(default_factory=lambda: Bucket(*HANDSHAKES))
     records: Bucket = field(default_factory=lambda: Bucket(*RECORDS))
@@ -111,14 +107,7 @@ class Neighbour:
     def complains(self, now: float, complaint: str) -> str | None:
         """The line to log, not at every attempt, but for whoever looks later; and one that complains in ever new words
         fills no disk."""
-        again_at, again_s = self.complained.pop(complaint, (now, AGAIN_S))
-        if now < again_at:
-            self.complained[complaint] = again_at, again_s
-            return None
-        self.complained[complaint] = now + again_s, min(2 * again_s, MOST_AGAIN_S)
-        while len(self.complained) > COMPLAINTS:
-            del self.complained[next(iter(self.complained))]
-        return self.complaints.line(now, complaint)
+        return self.complaints.line(now, complaint) if self.complained.due(now, complaint) else None
 
     def lost(self, now: float) -> None:
         """Its connection has ended."""

@@ -25,7 +25,7 @@ from p2pfl_me.wire.handshake import greeting
 from p2pfl_me.wire.handshake_stages import HANDSHAKE_S
 from p2pfl_me.wire.identity import Identity
 from p2pfl_me.wire.meeting import ABSENT, MET, WAIT_S, read_meet, sought
-from p2pfl_me.wire.refusal_log import BURST, REFILL_S, RefusalLog
+from p2pfl_me.wire.refusal_log import BURST, REFILL_S, StrangersLog
 from p2pfl_me.wire.stream_sockets import BACKLOG, LINGER_S, split_address
 
 PIECE = 1 << 16
@@ -106,7 +106,7 @@ class RelayServer:
         self._there: dict[Edge, _End] = {}
         """The newest connection of each end of each edge."""
         self._meetings: dict[Edge, Bucket] = {}
-        self._refusals, self._news = RefusalLog(), Bucket(1 / REFILL_S, BURST)
+        self._refusals, self._news = StrangersLog(), Bucket(1 / REFILL_S, BURST)
         self._tasks: set[asyncio.Task[None]] = set()
         self.passed_on = 0
         """Bytes that went from one end to another."""

@@ -15,6 +15,7 @@ from p2pfl_me.wire.endpoint import Endpoint
 from p2pfl_me.wire.multiplexer import TWICE
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.records import RECORD
+from p2pfl_me.wire.refusal_log import Repeats
 from p2pfl_me.wire.session import MOST_MESSAGES, Session, Standing, encoded
 from p2pfl_me.wire.station import Outcome
 from tests.wire.spies import MODEL, SCHEMA, WORD, Bench
@@ -46,12 +47,12 @@ def test_it_listens_dials_all_and_beats_and_names_who_could_not(bench: Bench) ->
 
 
 def test_a_link_is_told_once_and_counted(bench: Bench) -> None:
-    bench.one.failures, bench.one.unreachable, bench.one.complained = 3, "away", {"old": (1.0, 2.0)}
+    bench.one.failures, bench.one.unreachable, bench.one.complained = 3, "away", Repeats({"old": (1.0, 2.0)})
     bench.one.dialling = bench.connection()
     connection, _ = bench.link(bench.one)
     assert bench.told("on_link") == [(1, True, "", 1)] and bench.watcher.names() == ["up"]
     one = bench.one
-    assert (one.failures, one.unreachable, one.complained, one.dialling) == (0, "", {}, None)
+    assert (one.failures, one.unreachable, one.complained, one.dialling) == (0, "", Repeats(), None)
     assert one.connection is connection and connection.reader.most == RECORD and one.is_up
     assert (one.heard, one.made_at) == (100.0, 100.0)
     bench.link(one)

@@ -12,7 +12,7 @@ import pytest
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.run.ledger import Sent
 from p2pfl_me.wire.codec import Schema, encode
-from p2pfl_me.wire.refusal_log import BURST, REFILL_S, RefusalLog
+from p2pfl_me.wire.refusal_log import BURST, REFILL_S, RefusalLog, StrangersLog
 from p2pfl_me.wire.session import Outgoing
 from p2pfl_me.wire.traffic import SMALL, WORDS, TrafficLedger
 
@@ -115,6 +115,16 @@ def test_the_ledger_does_not_keep_a_model_alive() -> None:
     assert ledger._hashed is not None
     del model
     assert ledger._hashed[0]() is None
+
+
+def test_what_a_stranger_repeats_is_said_ever_more_rarely_and_leaves_room_for_what_is_new() -> None:
+    """One whose key is not known calls every five seconds, for as long as it likes."""
+    log = StrangersLog()
+    said = [at for at in range(0, 7200, 5) if log.line(float(at), "a key") is not None]
+    assert said == [0, 60, 180, 420, 900, 1860, 3780]
+    assert log.line(7200.0, "a connection") == "a connection (and 683 more refused since the last line)"
+    many = [at for at in range(600) if log.line(8000.0 + at, f"from {at}") is not None]
+    assert len(many) <= BURST + 600 / REFILL_S, "ever new ones have the same room"
 
 
 def test_strangers_cannot_fill_the_log() -> None:
