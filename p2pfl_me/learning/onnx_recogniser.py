@@ -52,12 +52,12 @@ class OnnxRecogniser:
             self._said = str(described.get("network", ""))
             if not self._said.isprintable():
                 raise ValueError("what it says of its network is no line of words")
+            self._input = self._require_the_contracts()  # its names are read as words, and may be none
         except P2pmeError:
             raise
         except Exception as error:  # ONNX Runtime raises kinds of its own, which derive from nothing in common
             what = "it was not written by p2pme" if isinstance(error, KeyError) else str(error)
             raise WeightsError(f"not an exported model: {what}", where=str(path), fix=FIX) from error
-        self._input = self._require_the_contracts()
 
     def _require_the_contracts(self) -> str:
         """The name of its input, once input and output are seen to be what the contract speaks of."""
@@ -96,7 +96,10 @@ class OnnxRecogniser:
         out = np.empty((len(images), len(self.classes)), dtype=np.float32)
         for begin in range(0, len(images), BATCH):
             batch = images[begin : begin + BATCH]
-            (found,) = self._session.run(None, {self._input: batch})
+            try:
+                (found,) = self._session.run(None, {self._input: batch})
+            except Exception as error:  # of its own kinds, as above, and text that is none
+                raise WeightsError(f"cannot be computed: {error}", where=str(self._path), fix=FIX) from error
             if found.shape != (len(batch), len(self.classes)):  # a shape that a file states is a word like another
                 raise WeightsError(f"gives {found.shape} for {len(batch)} images", where=str(self._path), fix=FIX)
             out[begin : begin + BATCH] = found

@@ -172,6 +172,19 @@ def test_what_takes_or_gives_something_else_names_no_class(folder: Path, tmp_pat
         load_recogniser(forged(folder, tmp_path / "m.onnx", change), home=folder).scores(IMAGES)
 
 
+@pytest.mark.parametrize("name", [b"n", b"images", b"probabilities"])
+def test_names_that_are_no_text_are_refused_as_no_export(folder: Path, tmp_path: Path, name: bytes) -> None:
+    """ONNX Runtime reads them as bytes, and Python, later, as text."""
+    data = (folder / "model.onnx").read_bytes()
+    whole = data[: -len(sealed(b""))]
+    length = bytes([len(name)])
+    spoiled = whole.replace(length + name, length + b"\xc3" * len(name))
+    assert spoiled != whole
+    (tmp_path / "m.onnx").write_bytes(sealed(spoiled))
+    with pytest.raises(WeightsError, match=r"not an exported model|cannot be computed"):
+        load_recogniser(tmp_path / "m.onnx", home=folder).scores(IMAGES)
+
+
 def test_a_checkpoint_is_believed_of_its_own_peer_whole_and_as_it_was_written(tmp_path: Path) -> None:
     agreed = contract()
     good = {peer: random_model(agreed, peer) for peer in (0, 1)}
