@@ -10,6 +10,7 @@ be called from another thread.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 import zmq
@@ -113,8 +114,7 @@ class Sockets:
             station.closed[connection.id] = None
             if len(station.closed) > REMEMBERED:
                 station.closed.popitem(last=False)
-            self._leaving.append((station, connection.id))
-            self._take_leave()
+            self._take_leave([(station, connection.id)])  # not of all who wait: a flood of callers closes thousands
 
     def close_all(self) -> None:
         """Close everything; what was handed over before still leaves, for up to `LINGER_S` seconds."""
@@ -157,7 +157,8 @@ class Sockets:
         moved = self._look_at_calls(now)
         for connection in [*self._stuck]:
             moved |= self._flush(connection)
-        self._take_leave()
+        waiting, self._leaving = self._leaving, []
+        self._take_leave(waiting)
         if not hear:
             return moved
         for connection in [each for each in self._unread if not each.deaf]:
@@ -303,9 +304,8 @@ class Sockets:
         self.close(connection)
         self._listener.on_closed(connection, reason)
 
-    def _take_leave(self) -> None:
-        """Have ZeroMQ close what we have closed; not now, if its way out is full."""
-        waiting, self._leaving = self._leaving, []
+    def _take_leave(self, waiting: Sequence[tuple[Station, bytes]]) -> None:
+        """Have ZeroMQ close what we have closed; at the next turn, if its way out is full."""
         for station, name in waiting:
             try:
                 station.socket.send(name, zmq.SNDMORE | zmq.NOBLOCK)

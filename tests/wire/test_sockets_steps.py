@@ -240,6 +240,16 @@ def test_zeromq_is_told_of_an_end_as_soon_as_it_takes_it_and_what_still_comes_is
     assert bench.it.connections == 0 and bench.heard.calls == []
 
 
+def test_who_closes_thousands_of_callers_tries_each_once_and_the_rest_at_the_next_turn(bench: Bench) -> None:
+    """Each had tried all that were still waiting, so knocks that are reset took all the speed of a swarm."""
+    bench.pipe.fails = [zmq.Again()] * 1000
+    for number in range(300):
+        bench.it.close(bench.caller(b"%d" % number))
+    assert len(bench.pipe.fails) == 1000 - 300 and len(bench.it._leaving) == 300
+    bench.it.work(5.0, hear=False)
+    assert len(bench.pipe.fails) == 1000 - 600
+
+
 def test_a_call_gets_through_or_is_said_not_to_and_then_its_socket_is_given_up(bench: Bench) -> None:
     for event, told in ((zmq.EVENT_CLOSED, [UNREACHABLE]), (zmq.EVENT_CONNECTED, [])):
         bench.heard.calls.clear()
