@@ -10,7 +10,6 @@ be called from another thread.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Protocol
 
 import zmq
@@ -19,6 +18,7 @@ from zmq.utils.monitor import parse_monitor_message
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.complaints import NO_ANSWER
 from p2pfl_me.wire.framing import FrameReader
+from p2pfl_me.wire.leaving import Line
 from p2pfl_me.wire.station import Connection, Outcome, Station, caller_of
 from p2pfl_me.wire.stream_sockets import BACKLOG, CONNECT_S, LINGER_S, Address, StreamSockets
 
@@ -32,8 +32,10 @@ COPIED = 1 << 14
 """Frames up to this length leave in one piece with their prefix; copying longer ones costs more than a second piece."""
 MOST_HELD = 1 << 23
 """Bytes kept of a connection that is not read for a while; whoever sends more is cut off."""
-REMEMBERED = 4096
-"""Connections that we closed, whose last word may still be on its way to us."""
+UNSETTLED = 64
+"""Callers that nobody has looked at or whose end has not come yet: if there are more, nobody else is let in."""
+UNHEARD_S = 1.0
+"""How long nobody is heard before nobody else is let in; each who is costs memory until it is."""
 UNREACHABLE = "refused or unreachable"
 """Why a call did not get through, if not for want of an answer. ZeroMQ does not tell the two apart."""
 
@@ -64,12 +66,11 @@ class Sockets:
         self._calls: dict[Connection, None] = {}
         """Callers that nobody has looked at, in the order in which they came."""
         self._calls_from = 0.0
+        self._heard_at = time.monotonic()
         self._unread: set[Connection] = set()
         """Connections of which something is left to read."""
         self._stuck: set[Connection] = set()
         """Connections whose way out is full."""
-        self._leaving: list[tuple[Station, bytes]] = []
-        """Connections that we have closed and that ZeroMQ could not be told of yet."""
 
     # -- opening and closing ------------------------------------------------------------------------------------
 
@@ -97,7 +98,7 @@ class Sockets:
         return connection
 
     def close(self, connection: Connection) -> None:
-        """End a connection, without a word to the listener."""
+        """End a connection, without a word to the listener; in a moment, if something was just said to a caller."""
         if connection.closed:
             return
         connection.closed = True
@@ -111,10 +112,7 @@ class Sockets:
         if station is not self._server:
             self._sockets.retire(station)
         elif not connection.ended:
-            station.closed[connection.id] = None
-            if len(station.closed) > REMEMBERED:
-                station.closed.popitem(last=False)
-            self._take_leave([(station, connection.id)])  # not of all who wait: a flood of callers closes thousands
+            station.leaving.begin(connection.id, connection.line, time.monotonic(), connection.said_at)
 
     def close_all(self) -> None:
         """Close everything; what was handed over before still leaves, for up to `LINGER_S` seconds."""
@@ -137,6 +135,7 @@ class Sockets:
         """Hand over a frame, whose memory must not be written to any more; only when the connection `is_clear`."""
         if connection.closed or connection.mute:
             return Outcome.GONE
+        connection.said_at = time.monotonic()
         prefix = connection.lengths.write(len(frame))
         if len(frame) <= COPIED:
             connection.rest.append(memoryview(prefix + frame))
@@ -157,19 +156,22 @@ class Sockets:
         moved = self._look_at_calls(now)
         for connection in [*self._stuck]:
             moved |= self._flush(connection)
-        waiting, self._leaving = self._leaving, []
-        self._take_leave(waiting)
         if not hear:
+            self._settle(now, hear=False)
             return moved
         for connection in [each for each in self._unread if not each.deaf]:
             moved = True
             self._read(connection)
         for station in [*self._sockets.open]:
             moved |= self._receive(station, now)
+        self._settle(now, hear=True)
         return moved
 
     def wait(self, timeout_s: float | None, now: float, *, hear: bool) -> None:
         """Sleep until `work` may have something to do, or `wake`; `timeout_s` at most."""
+        if self._server is not None and (due := self._server.leaving.due()) is not None:
+            left = max(0.0, due - now)
+            timeout_s = left if timeout_s is None else min(timeout_s, left)
         if self._calls and (left := self._calls_from - now) >= 0:
             timeout_s = left if timeout_s is None else min(timeout_s, left)
         come = [station.has_come() for station in self._sockets.open]  # of all: each then says anew when more comes
@@ -199,8 +201,21 @@ class Sockets:
                 self.close(connection)
         return moved
 
-    def _on_call(self, station: Station, name: bytes, host: str, now: float) -> None:
-        connection = Connection(station, name, host, FrameReader(self._most), now)
+    def _settle(self, now: float, *, hear: bool) -> None:
+        """See callers off, and let no more in while many are not settled with or nobody has been heard for a while."""
+        if hear:
+            self._heard_at = now
+        if self._server is None:
+            return
+        self._server.leaving.turn(now)
+        unsettled = len(self._calls) + self._server.leaving.shut
+        door, crowded = self._server.door, unsettled > UNSETTLED or now - self._heard_at > UNHEARD_S
+        if door is not None and (crowded or unsettled <= UNSETTLED // 4):
+            door.shut(shut=crowded)
+
+    def _on_call(self, station: Station, name: bytes, frame: zmq.Frame, now: float) -> None:
+        host = caller_of(frame)
+        connection = Connection(station, name, host, FrameReader(self._most), now, Line.of(frame))
         station.connections[name] = connection
         if not host or len(self._calls) >= BACKLOG:
             self.close(connection)
@@ -219,6 +234,7 @@ class Sockets:
             try:
                 name = socket.recv(zmq.NOBLOCK)
             except zmq.Again:
+                station.leaving.emptied(now)
                 break
             taken += 1
             if connection := connections.get(name):
@@ -230,8 +246,8 @@ class Sockets:
                     self.close(connection)
                 else:
                     touched[connection] = None
-            elif name in station.closed:
-                socket.recv(zmq.NOBLOCK)  # what it had sent before it heard of its end
+            elif name in station.leaving:
+                station.leaving.came(name, socket.recv(zmq.NOBLOCK), now)
             else:
                 self._on_news(station, name, socket.recv(zmq.NOBLOCK, copy=False), now)
         for connection in touched:
@@ -247,7 +263,7 @@ class Sockets:
             station.connections[name] = dialled
             self._listener.on_connected(dialled)
         elif not frame.bytes:
-            self._on_call(station, name, caller_of(frame), now)
+            self._on_call(station, name, frame, now)
 
     def _hear_of_failure(self, station: Station, now: float) -> None:
         assert station.monitor is not None
@@ -303,14 +319,3 @@ class Sockets:
     def _lost(self, connection: Connection, reason: str) -> None:
         self.close(connection)
         self._listener.on_closed(connection, reason)
-
-    def _take_leave(self, waiting: Sequence[tuple[Station, bytes]]) -> None:
-        """Have ZeroMQ close what we have closed; at the next turn, if its way out is full."""
-        for station, name in waiting:
-            try:
-                station.socket.send(name, zmq.SNDMORE | zmq.NOBLOCK)
-                station.socket.send(b"", zmq.NOBLOCK)
-            except zmq.Again:
-                self._leaving.append((station, name))
-            except zmq.ZMQError:
-                continue  # it has ended by itself

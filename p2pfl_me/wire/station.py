@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from math import inf
 
 import zmq
 
+from p2pfl_me.wire.door import Door
 from p2pfl_me.wire.framing import FrameReader, Lengths
+from p2pfl_me.wire.leaving import Leaving, Line
 
 
 class Outcome(Enum):
@@ -24,8 +27,12 @@ class Station:
 
     socket: zmq.Socket[bytes]
     monitor: zmq.Socket[bytes] | None = None
+    door: Door | None = None
     connections: dict[bytes, Connection] = field(default_factory=dict)
-    closed: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    leaving: Leaving = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.leaving = Leaving(self.socket)
 
     def files(self) -> list[int]:
         """The descriptors to wait for."""
@@ -41,7 +48,8 @@ class Station:
 class Connection:
     """One TCP connection. `host` is who called, or whom we dialled; `heard_at` when bytes last came from there.
 
-    `deaf` while nothing is to be read from it, `mute` once nothing can be sent any more.
+    `line` is a caller's; `said_at` is when we said something after which nothing has come. `deaf` while nothing is to
+    be read from it, `mute` once nothing can be sent any more.
     """
 
     station: Station = field(repr=False)
@@ -49,6 +57,8 @@ class Connection:
     host: str
     reader: FrameReader = field(repr=False)
     heard_at: float
+    line: Line | None = field(default=None, repr=False)
+    said_at: float = -inf
     connecting: bool = False
     deaf: bool = False
     closed: bool = False
@@ -66,7 +76,7 @@ class Connection:
 
     def take(self, data: bytes, now: float) -> None:
         """Bytes have come."""
-        self.heard_at = now
+        self.heard_at, self.said_at = now, -inf
         self.chunks.append(memoryview(data))
         self.held += len(data)
 

@@ -12,9 +12,11 @@ import selectors
 import socket as plain
 
 import zmq
+from zmq.utils.monitor import parse_monitor_message
 
 from p2pfl_me.errors import PeerError
 from p2pfl_me.machine import holder_of
+from p2pfl_me.wire.door import Door
 from p2pfl_me.wire.station import Station
 
 BACKLOG = 256
@@ -98,6 +100,8 @@ class StreamSockets:
         if station.monitor is not None:
             station.socket.disable_monitor()
             station.monitor.close(linger=0)
+        if station.door is not None:
+            station.door.close()
         station.socket.close(linger=int(1000 * LINGER_S) if linger else 0)
 
     def close(self) -> None:
@@ -142,11 +146,21 @@ class StreamSockets:
         station = self._opened(ipv6=ipv6)
         try:
             station.socket.setsockopt(zmq.BACKLOG, BACKLOG)
-            station.socket.bind(endpoint)
+            station.door = Door(self._listening(station.socket, endpoint))
         except zmq.ZMQError:
             self.retire(station)
             raise
         return station
+
+    def _listening(self, socket: zmq.Socket[bytes], endpoint: str) -> int:
+        """Bind a socket; the descriptor that ZeroMQ listens at, of which only its monitor tells."""
+        monitor = socket.get_monitor_socket(zmq.EVENT_LISTENING)
+        try:
+            socket.bind(endpoint)
+            return int(parse_monitor_message(monitor.recv_multipart())["value"])
+        finally:
+            socket.disable_monitor()
+            monitor.close(linger=0)
 
     def _opened(self, *, ipv6: bool) -> Station:
         station = Station(self._context.socket(zmq.STREAM))

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections import OrderedDict
 from contextlib import nullcontext
-from typing import Any
 
 from tests.switches.switch import Patch, Switch, instead
 
 WEIGHTS, SHEETS = "tests/learning/test_weight_shapes.py", "tests/data/datasets/test_sheet_bombs.py"
 STRANGERS, STEPS = "tests/wire/test_strangers.py", "tests/wire/test_sockets_steps.py"
-
-
-class Endless(OrderedDict[bytes, None]):
-    """Forgets nothing."""
-
-    def popitem(self, last: bool = True) -> tuple[bytes, None]:
-        return b"", None
 
 
 def everybody_waits(patch: Patch) -> None:
@@ -27,15 +18,10 @@ def everybody_waits(patch: Patch) -> None:
     patch.setattr(room, "enter", lambda *_: None)
 
 
-def ends_remembered(patch: Patch) -> None:
-    station = importlib.import_module("p2pfl_me.wire.station").Station
-    made = station.__init__
-
-    def init(self: Any, *arguments: Any, **named: Any) -> None:
-        made(self, *arguments, **named)
-        self.closed = Endless()
-
-    patch.setattr(station, "__init__", init)
+def ends_by_an_empty_message(patch: Patch) -> None:
+    """Callers are closed as ZeroMQ offers it, at once, whatever of theirs lies unread."""
+    leaving = importlib.import_module("p2pfl_me.wire.leaving").Leaving
+    patch.setattr(leaving, "begin", lambda self, name, *_, **__: self._has_gone(name))
 
 
 def the_unread_heard(patch: Patch) -> None:
@@ -70,9 +56,14 @@ BOUNDS: tuple[Switch, ...] = (
         (f"{STRANGERS}::test_so_many_addresses_are_counted_and_no_more",),
     ),
     Switch(
-        "ends remembered",
-        ends_remembered,
-        (f"{STEPS}::test_zeromq_is_told_of_an_end_as_soon_as_it_takes_it_and_what_still_comes_is_nobodys",),
+        "callers not settled with",
+        instead("p2pfl_me.wire.door:Door.shut", lambda *_, **__: None),
+        ("tests/wire/test_door.py::test_a_crowd_of_callers_that_nobody_looks_at_is_bounded_and_links_go_on",),
+    ),
+    Switch(
+        "callers that reset",
+        ends_by_an_empty_message,
+        ("tests/wire/test_leaving.py::test_nothing_is_kept_of_callers_that_fill_the_queue_and_reset",),
     ),
     Switch(
         "bytes that nobody reads",

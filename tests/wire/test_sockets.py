@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import resource
 import socket
@@ -10,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -182,22 +182,23 @@ def test_what_is_sent_to_who_is_gone_is_not_kept(closed: int, mute: int, outcome
         assert connection.deaf is (deaf if closed else becomes)
 
 
-def test_a_connection_is_closed_once_and_its_name_is_remembered_where_it_was_a_caller() -> None:
+def test_a_connection_is_closed_once_and_its_end_is_awaited_where_it_was_a_caller() -> None:
     for server, ended, named in ((True, False, True), (True, True, False), (False, False, False)):
         retired: list[object] = []
-        station = SimpleNamespace(connections={}, closed=OrderedDict())
+        leaves: list[object] = []
+        leaving = SimpleNamespace(begin=lambda name, line, now, said_at: leaves.append((name, said_at)))  # noqa: B023
+        station = SimpleNamespace(connections={}, leaving=leaving)
         connection = Connection(station, b"x", "host", None, 0.0, ended=ended)  # type: ignore[arg-type]
         station.connections[b"x"] = connection
         all_ = Sockets.__new__(Sockets)
         all_._server = station if server else None  # type: ignore[assignment]
         all_._sockets = SimpleNamespace(retire=retired.append)  # type: ignore[assignment]
-        all_._calls, all_._unread, all_._stuck, all_._leaving = {connection: 1.0}, {connection}, {connection}, []  # type: ignore[assignment, dict-item]
-        all_._take_leave = all_._leaving.extend  # type: ignore[method-assign]
+        all_._calls, all_._unread, all_._stuck = {connection: None}, {connection}, {connection}
         for _ in range(2):
             all_.close(connection)
         assert connection.closed and not station.connections
         assert not (all_._calls or all_._unread or all_._stuck)
-        assert (list(station.closed), len(all_._leaving)) == (([b"x"], 1) if named else ([], 0))
+        assert leaves == ([(b"x", -math.inf)] if named else [])
         assert retired == ([] if server else [station])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,7 +27,8 @@ class Pipe:
         if not self.comes:
             raise zmq.Again
         found = self.comes.pop(0)
-        return SimpleNamespace(bytes=found, get=lambda _: f"10.0.0.{found.decode() or 1}") if how else found
+        answers = {"Peer-Address": f"10.0.0.{found.decode() or 1}", zmq.SRCFD: -1} if how else {}
+        return SimpleNamespace(bytes=found, get=answers.get) if how else found
 
     recv_multipart = recv
 
@@ -85,7 +87,7 @@ def test_a_frame_is_told_when_it_is_whole_and_an_end_after_the_last(bench: Bench
     assert bench.comes(b"a", words[12:], b"a", b"") is True
     assert [name for name, *_ in bench.heard.calls] == ["on_frame", "on_frame", "on_closed"]
     assert bench.told("on_closed") == [(one, "")] and one.closed and one.ended
-    assert bench.comes() is False and not bench.it._leaving, "who has gone need not be told"
+    assert bench.comes() is False and b"a" not in bench.station.leaving, "who has gone is not waited for"
 
 
 def test_a_few_frames_a_turn_and_the_rest_in_the_next_ones(bench: Bench) -> None:
@@ -173,6 +175,7 @@ def test_a_few_callers_are_looked_at_a_turn_and_none_before_its_time(
 def test_it_sleeps_until_something_may_be_done_and_no_longer(bench: Bench) -> None:
     come = [False]
     bench.below.open = [SimpleNamespace(has_come=lambda: come[0], connections={})]
+    leaving = bench.station.leaving = Spy()  # type: ignore[assignment]
 
     def slept(timeout_s: float | None, *, hear: bool = True) -> list[Any]:
         bench.below.calls.clear()
@@ -199,6 +202,10 @@ def test_it_sleeps_until_something_may_be_done_and_no_longer(bench: Bench) -> No
     ):
         bench.it._calls_from = due
         assert slept(timeout_s) == [seconds]
+    bench.it._calls.clear()
+    for due, timeout_s, seconds in ((4.0, 3.0, 0.0), (6.0, 3.0, 1.0), (6.0, None, 1.0), (9.0, 3.0, 3.0)):
+        leaving.answers["due"] = due
+        assert slept(timeout_s) == [seconds]
 
 
 def test_what_the_way_out_has_no_room_for_waits_for_it_and_who_has_gone_is_told_by_what_is_read(bench: Bench) -> None:
@@ -221,33 +228,22 @@ def test_what_the_way_out_has_no_room_for_waits_for_it_and_who_has_gone_is_told_
     assert bench.it.send(one, b"lost") is Outcome.GONE and one.mute and not one.rest and not one.closed
 
 
-def test_zeromq_is_told_of_an_end_as_soon_as_it_takes_it_and_what_still_comes_is_nobodys(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 2)
-    gone = [bench.caller(name) for name in (b"a", b"b", b"c")]
-    bench.pipe.fails = [zmq.Again()]
+def test_what_still_comes_of_who_was_closed_is_nobodys_until_its_end(bench: Bench) -> None:
+    gone = [bench.caller(name) for name in (b"a", b"b")]
     bench.it.close(gone[0])
-    assert bench.it._leaving == [(bench.station, b"a")] and bench.pipe.left == []
-    bench.it.work(5.0, hear=False)
-    assert bench.it._leaving == [] and bench.pipe.left == [b"a", b""]
-    bench.pipe.fails = [zmq.ZMQError(5)]
+    bench.it.send(gone[1], b"farewell")
     bench.it.close(gone[1])
-    assert bench.it._leaving == [] and list(bench.station.closed) == [b"a", b"b"], "it has ended by itself"
-    bench.it.close(gone[2])
-    assert list(bench.station.closed) == [b"b", b"c"] and bench.it.connections == 0
-    bench.comes(b"b", b"late words", b"c", b"")
+    assert b"a" in bench.station.leaving and b"b" in bench.station.leaving and bench.station.leaving.shut == 1
+    bench.comes(b"b", b"late words", b"a", b"late words", b"a", b"", b"b", b"")
+    assert b"a" not in bench.station.leaving and b"b" not in bench.station.leaving
     assert bench.it.connections == 0 and bench.heard.calls == []
-
-
-def test_who_closes_thousands_of_callers_tries_each_once_and_the_rest_at_the_next_turn(bench: Bench) -> None:
-    """Each had tried all that were still waiting, so knocks that are reset took all the speed of a swarm."""
-    bench.pipe.fails = [zmq.Again()] * 1000
-    for number in range(300):
-        bench.it.close(bench.caller(b"%d" % number))
-    assert len(bench.pipe.fails) == 1000 - 300 and len(bench.it._leaving) == 300
-    bench.it.work(5.0, hear=False)
-    assert len(bench.pipe.fails) == 1000 - 600
+    assert bench.pipe.left == [b"b", Lengths().write(8) + b"farewell"], "ZeroMQ is told of no end"
+    asks, now = bench.caller(b"c"), time.monotonic()
+    bench.it.send(asks, b"greeting")
+    assert now <= asks.said_at <= time.monotonic()
+    bench.comes(b"c", b"x")
+    bench.it.close(asks)
+    assert bench.station.leaving.shut == 1, "it has heard what was said, and has spoken since"
 
 
 def test_a_call_gets_through_or_is_said_not_to_and_then_its_socket_is_given_up(bench: Bench) -> None:

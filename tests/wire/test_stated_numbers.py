@@ -19,6 +19,7 @@ from p2pfl_me.wire import (
     handshake_stages,
     handshaker,
     identity,
+    leaving,
     links,
     multiplexer,
     neighbour,
@@ -62,7 +63,8 @@ STATED = [
     # what is kept, and for how long
     ((session.MOST_MESSAGES, session.MOST_MODELS, session.MOST_BYTES), (4096, 16, 256 * 1024**2)),
     (session.SHORT_PIECE, 1024),
-    ((sockets.MOST_HELD, sockets.REMEMBERED), (8 * 1024**2, 4096)),
+    ((sockets.MOST_HELD, sockets.UNSETTLED, sockets.UNHEARD_S), (8 * 1024**2, 64, 1.0)),
+    ((leaving.LAST_WORDS_S, leaving.LAST_PIECES, leaving.SETTLED_S), (1.0, 64, 1.0)),
     ((stream_sockets.CONNECT_S, stream_sockets.LINGER_S), (10.0, 1.0)),
     ((sockets.CALLS, sockets.CHUNKS, stream_sockets.BACKLOG), (16, 256, 256)),
     ((stream_sockets.QUEUED_OUT, stream_sockets.QUEUED_IN, sockets.BURST), (16, 128, 4)),
