@@ -17,6 +17,7 @@ import cv2
 
 from p2pfl_me.data.capture import next_picture, open_capture
 from p2pfl_me.data.damage import damage_of
+from p2pfl_me.data.opened import opened
 
 MOTION_JPEG = "MJPG"
 UNITS = frozenset(("h264", "H264", "avc1", "hevc", "HEVC", "hvc1", "hev1"))
@@ -76,7 +77,7 @@ def _flagged(path: Path) -> Generator[bool, None, None]:
     import av
 
     try:
-        with av.open(str(path)) as file:
+        with opened(path) as file:
             lost = False
             for packet in file.demux(file.streams.video[0]):
                 lost = lost or packet.is_corrupt

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from p2pfl_me.data.combing import of_two_moments
 from p2pfl_me.data.film_end import require_end, require_sound
+from p2pfl_me.data.opened import opened
 from p2pfl_me.errors import DataError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def fields_of(path: Path) -> Fields | None:
     import av
 
     try:
-        with av.open(str(path)) as file:
+        with opened(path) as file:
             stream = file.streams.video[0]
             frames = list(islice(file.decode(stream), LOOKED_AT))
             rate = stream.guessed_rate or stream.average_rate
@@ -74,7 +75,7 @@ def several(path: Path) -> tuple[str, ...]:
     import av
 
     try:
-        with av.open(str(path)) as file:
+        with opened(path) as file:
             covers = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
             films = [stream for stream in file.streams.video if not stream.disposition & covers]
     except av.FFmpegError:
@@ -94,7 +95,7 @@ def field_pictures(path: Path, fields: Fields) -> Iterator[tuple[float | None, I
 
     count, damaged = 0, list[int]()
     try:
-        with av.open(str(path)) as file:
+        with opened(path) as file:
             stream = file.streams.video[0]
             graph = av.filter.Graph()
             source = graph.add_buffer(template=stream)

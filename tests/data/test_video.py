@@ -238,6 +238,18 @@ def test_of_a_file_with_two_films_the_first_is_read_and_it_is_said(tmp_path: Pat
     assert not any("films" in words for words in look_at(FILMS / "progressive.mp4").said)
 
 
+@pytest.mark.parametrize("name", ["progressive.mp4", "interlaced.mp4"])
+def test_a_film_whose_words_of_itself_are_no_text_is_read_as_any(name: str, tmp_path: Path) -> None:
+    """Its brands and names are decoded when it is opened."""
+    data = (FILMS / name).read_bytes()
+    assert data.count(b"iso2") == 1
+    (tmp_path / "film.mp4").write_bytes(data.replace(b"iso2", b"\xd5\xa9`\x91"))
+    found, plain = open_film(tmp_path / "film.mp4"), open_film(FILMS / name)
+    assert found.fps == plain.fps and found.video is not None and plain.video is not None
+    assert found.video.said == plain.video.said
+    assert all((one.image == other.image).all() for one, other in zip(found.pictures(), plain.pictures(), strict=True))
+
+
 @pytest.mark.parametrize(
     "text",
     [
