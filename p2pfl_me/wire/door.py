@@ -20,6 +20,22 @@ NOTHING_PASSES = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0)
 """A program of one step for the system's packet filter: return 0, which is how many bytes of the packet to keep."""
 
 
+def held(descriptor: int) -> socket.socket:
+    """The socket of a descriptor under one of our own, which nobody else closes.
+
+    Raises
+    ------
+    OSError
+        There is no such descriptor, it is no socket's, or none is left for us.
+    """
+    copy = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
+
+
 class Door:
     """Of the listening socket with this descriptor, which stays its owner's."""
 
@@ -28,7 +44,7 @@ class Door:
         self.is_shut = False
         if sys.platform == "linux":
             with contextlib.suppress(OSError):  # no descriptor is left
-                self._socket = socket.socket(fileno=os.dup(descriptor))
+                self._socket = held(descriptor)
 
     def shut(self, *, shut: bool) -> None:
         """Shut or open it, if it is not so already."""

@@ -10,11 +10,12 @@ with an empty message, the last that comes of this caller.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from dataclasses import dataclass
 
 import zmq
+
+from p2pfl_me.wire.door import held
 
 LAST_WORDS_S = 1.0
 """How long our last words to a caller may take to leave."""
@@ -32,28 +33,31 @@ class Line:
     other_end: object
 
     @classmethod
-    def of(cls, frame: zmq.Frame) -> Line | None:
-        """The line that a frame came by; None if it has ended.
+    def of(cls, frame: zmq.Frame, host: str) -> Line | None:
+        """The line of a caller from this address, by a frame that came of it; None if it has ended.
 
-        The descriptor of one that has just ended may be the next caller's already. Then this one's end is on its way;
-        who shuts it before that has come ends the wrong call, which its caller makes again.
+        The descriptor of one that has just ended may be anything's already: the next caller's, a neighbour's that was
+        dialled, a file's. Its end is on its way, and there is nothing to shut. Only where the next one calls from the
+        same address is it taken for this one; who shuts it before the end has come ends a call that is made again.
         """
         with contextlib.suppress(zmq.ZMQError, OSError):
             descriptor = int(frame.get(zmq.SRCFD))
-            with _held(descriptor) as held:
-                return cls(descriptor, held.getpeername())
+            with held(descriptor) as line:
+                other_end = line.getpeername()
+            if isinstance(other_end, tuple) and _plain(other_end[0]) == _plain(host):
+                return cls(descriptor, other_end)
         return None
 
     def shut(self) -> None:
         """Have neither end send any more; a line that has ended, and whose descriptor is another's by now, is left."""
-        with contextlib.suppress(OSError), _held(self.descriptor) as held:
-            if held.getpeername() == self.other_end:
-                held.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError), held(self.descriptor) as line:
+            if line.getpeername() == self.other_end:
+                line.shutdown(socket.SHUT_RDWR)
 
 
-def _held(descriptor: int) -> socket.socket:
-    """The socket of a descriptor under one of our own, which nobody else closes."""
-    return socket.socket(fileno=os.dup(descriptor))
+def _plain(host: str) -> str:
+    """An address without the name of the interface that it is reached by, which not all tell."""
+    return host.partition("%")[0]
 
 
 class Leaving:

@@ -215,7 +215,7 @@ class Sockets:
 
     def _on_call(self, station: Station, name: bytes, frame: zmq.Frame, now: float) -> None:
         host = caller_of(frame)
-        connection = Connection(station, name, host, FrameReader(self._most), now, Line.of(frame))
+        connection = Connection(station, name, host, FrameReader(self._most), now, Line.of(frame, host))
         station.connections[name] = connection
         if not host or len(self._calls) >= BACKLOG:
             self.close(connection)

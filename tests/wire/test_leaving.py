@@ -20,6 +20,7 @@ from p2pfl_me.wire import stream_sockets
 from p2pfl_me.wire.leaving import LAST_PIECES, LAST_WORDS_S, SETTLED_S, Leaving, Line
 from p2pfl_me.wire.stream_sockets import split_address
 from tests.wire.floods import RESET
+from tests.wire.peers import free_ports
 from tests.wire.test_sockets import End, run
 
 
@@ -97,14 +98,19 @@ def test_whoever_ended_without_a_word_is_asked_for_once_all_has_been_read(leave:
     assert leave.asked[-2:] == [b"b", b""] and b"b" not in leave.it, "it is closed as far as ZeroMQ can"
 
 
+def line_of(descriptor: int, host: str = "127.0.0.1") -> Line | None:
+    return Line.of(SimpleNamespace(get={zmq.SRCFD: descriptor}.get), host)  # type: ignore[arg-type]
+
+
 def test_a_descriptor_that_is_anothers_by_now_is_not_shut() -> None:
     with contextlib.ExitStack() as open_:
         listening = open_.enter_context(socket.create_server(("127.0.0.1", 0)))
         ours = [open_.enter_context(socket.create_connection(listening.getsockname())) for _ in range(2)]
         (first, _), (second, _) = listening.accept(), listening.accept()
         descriptor = first.fileno()
-        line = Line.of(SimpleNamespace(get={zmq.SRCFD: descriptor}.get))  # type: ignore[arg-type]
+        line = line_of(descriptor)
         assert line == Line(descriptor, ours[0].getsockname())
+        assert line_of(descriptor, "127.0.0.2") is line_of(descriptor, "") is None, "it is another caller's"
         os.dup2(second.fileno(), descriptor)
         line.shut()
         second.sendall(b"still there")
@@ -114,7 +120,35 @@ def test_a_descriptor_that_is_anothers_by_now_is_not_shut() -> None:
         os.close(first.detach())
         line.shut()
         second.close()
-        assert Line.of(SimpleNamespace(get={zmq.SRCFD: descriptor}.get)) is None  # type: ignore[arg-type]
+        assert line_of(descriptor) is None
+
+
+def test_a_descriptor_that_is_no_callers_by_now_is_left_alone_and_none_of_our_own_stays_open() -> None:
+    """Each who had gone before it was looked at cost one, where a file had its descriptor; and a pair was shut."""
+    read, write = os.pipe()
+    here, there = socket.socketpair()
+    before = len([*Path("/proc/self/fd").iterdir()])
+    for descriptor in (read, here.fileno()):
+        for host in ("127.0.0.1", ""):
+            assert line_of(descriptor, host) is None
+        Line(descriptor, ("127.0.0.1", 1)).shut()
+    there.sendall(b"still there")
+    assert here.recv(100) == b"still there" and len([*Path("/proc/self/fd").iterdir()]) == before
+    for each in (read, write, here.detach(), there.detach()):
+        os.close(each)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1", "tcp://[::1]", "tcp://*"])
+def test_a_line_is_found_whatever_the_listener_calls_its_callers(address: str) -> None:
+    end = End()
+    end.address = f"{address}:{free_ports(1)[0]}"
+    end.sockets.listen(end.address)
+    end.keeper.admits = lambda now, host: True  # type: ignore[method-assign]
+    host, port = split_address(end.address)
+    with socket.create_connection((host.replace("*", "127.0.0.1"), port)):
+        run(lambda: end.keeper.calls, end)
+        assert end.keeper.calls[0].line is not None
+    end.sockets.close_all()
 
 
 def fill(one: socket.socket) -> None:
