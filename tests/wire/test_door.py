@@ -88,6 +88,27 @@ def test_the_door_is_shut_above_a_number_and_opens_well_below_it_and_while_nobod
     assert told(0, now=5.2 + module.UNHEARD_S) == [False]
 
 
+def test_the_door_is_looked_at_in_turns_in_which_nobody_is_heard() -> None:
+    bench = Bench()
+    door = Spy()
+    bench.station.door, bench.it._heard_at = door, 5.0  # type: ignore[assignment]
+    bench.it.work(5.1 + module.UNHEARD_S, hear=False)
+    bench.it.work(5.2 + module.UNHEARD_S, hear=True)
+    assert [dict(call[1:])["shut"] for call in door.calls] == [True, False]
+
+
+@linux
+def test_a_port_is_free_at_once_although_the_door_had_a_descriptor_of_its_own() -> None:
+    ends = [End(), End()]
+    for each in ends:
+        each.address = ends[0].address
+        each.listen()
+        door = each.sockets._server.door  # type: ignore[union-attr]
+        door.shut(shut=True)
+        each.sockets.close_all()
+        assert door._socket.fileno() == -1
+
+
 @linux
 def test_a_crowd_of_callers_that_nobody_looks_at_is_bounded_and_links_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand a second came in, and were kept with all that they had sent, however far behind the reader was."""

@@ -109,7 +109,7 @@ def test_a_descriptor_that_is_anothers_by_now_is_not_shut() -> None:
         (first, _), (second, _) = listening.accept(), listening.accept()
         descriptor = first.fileno()
         line = line_of(descriptor)
-        assert line == Line(descriptor, ours[0].getsockname())
+        assert line == line_of(descriptor, "127.0.0.1%lo") == Line(descriptor, ours[0].getsockname())
         assert line_of(descriptor, "127.0.0.2") is line_of(descriptor, "") is None, "it is another caller's"
         os.dup2(second.fileno(), descriptor)
         line.shut()

@@ -12,6 +12,7 @@ import zmq
 from p2pfl_me.wire import sockets as module
 from p2pfl_me.wire.complaints import NO_ANSWER
 from p2pfl_me.wire.framing import Lengths
+from p2pfl_me.wire.leaving import SETTLED_S
 from p2pfl_me.wire.sockets import UNREACHABLE, Sockets
 from p2pfl_me.wire.station import Connection, Outcome, Station
 from tests.wire.spies import Spy
@@ -244,6 +245,15 @@ def test_what_still_comes_of_who_was_closed_is_nobodys_until_its_end(bench: Benc
     bench.comes(b"c", b"x")
     bench.it.close(asks)
     assert bench.station.leaving.shut == 1, "it has heard what was said, and has spoken since"
+
+
+def test_whose_end_does_not_come_is_asked_for_when_all_has_been_read(bench: Bench) -> None:
+    bench.it.close(bench.caller(b"a"))
+    late = time.monotonic() + SETTLED_S
+    bench.it.work(late, hear=False)
+    assert bench.pipe.left == [] and b"a" in bench.station.leaving, "its end may lie there"
+    bench.it.work(late, hear=True)
+    assert bench.pipe.left == [b"a", b""] and b"a" not in bench.station.leaving
 
 
 def test_a_call_gets_through_or_is_said_not_to_and_then_its_socket_is_given_up(bench: Bench) -> None:
