@@ -323,14 +323,14 @@ for spare in range(12):
         print(error.strerror, flush=True)
     for each in held:
         each.close()
-while True:
+while not one.keeper.connected:
+    failed = len(one.keeper.ended)
     try:
         dial(one, other)
     except OSError:  # a thread of ZeroMQ's closes the files of what was closed, when it has its turn
         os.sched_yield()
     else:
-        break
-run(lambda: one.keeper.connected, one, other)
+        run(lambda: one.keeper.connected or len(one.keeper.ended) > failed, one, other)
 for end in (one, other):
     end.sockets.close_all()
 """
