@@ -37,14 +37,15 @@ class Line:
         """The line of a caller from this address, by a frame that came of it; None if it has ended.
 
         The descriptor of one that has just ended may be anything's already: the next caller's, a neighbour's that was
-        dialled, a file's. Its end is on its way, and there is nothing to shut. Only where the next one calls from the
-        same address is it taken for this one; who shuts it before the end has come ends a call that is made again.
+        dialled, a file's, or one to the kernel, which whoever looks a name up asks for interfaces and whose end has a
+        number for an address. Its end is on its way, and there is nothing to shut. Only where the next one calls from
+        the same address is it taken for this one; who shuts it before the end has come ends a call that is made again.
         """
         with contextlib.suppress(zmq.ZMQError, OSError):
             descriptor = int(frame.get(zmq.SRCFD))
             with held(descriptor) as line:
-                other_end = line.getpeername()
-            if isinstance(other_end, tuple) and _plain(other_end[0]) == _plain(host):
+                is_callers, other_end = line.family in (socket.AF_INET, socket.AF_INET6), line.getpeername()
+            if is_callers and _plain(other_end[0]) == _plain(host):
                 return cls(descriptor, other_end)
         return None
 

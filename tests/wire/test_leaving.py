@@ -7,6 +7,7 @@ import math
 import os
 import select
 import socket
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -127,14 +128,15 @@ def test_a_descriptor_that_is_no_callers_by_now_is_left_alone_and_none_of_our_ow
     """Each who had gone before it was looked at cost one, where a file had its descriptor; and a pair was shut."""
     read, write = os.pipe()
     here, there = socket.socketpair()
+    kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) if sys.platform == "linux" else socket.socket()
     before = len([*Path("/proc/self/fd").iterdir()])
-    for descriptor in (read, here.fileno()):
-        for host in ("127.0.0.1", ""):
+    for descriptor in (read, here.fileno(), kernel.fileno()):  # the last as opened by whoever looks a name up
+        for host in ("127.0.0.1", "", "0"):
             assert line_of(descriptor, host) is None
         Line(descriptor, ("127.0.0.1", 1)).shut()
     there.sendall(b"still there")
     assert here.recv(100) == b"still there" and len([*Path("/proc/self/fd").iterdir()]) == before
-    for each in (read, write, here.detach(), there.detach()):
+    for each in (read, write, here.detach(), there.detach(), kernel.detach()):
         os.close(each)
 
 
