@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from p2pfl_me.gossip.hand_out import Final, HandOut, Place
+from p2pfl_me.gossip.final import Final
+from p2pfl_me.gossip.hand_out import HandOut, Place
 from p2pfl_me.gossip.kind import Seat, Start
 from p2pfl_me.gossip.newcomer import Newcomer
 from p2pfl_me.gossip.protocol import Protocol

@@ -7,17 +7,21 @@ has not trained, and says so.
 
 A peer that has trained its last round alone (its line was cut, say) is behind in the same sense: before it says that it
 is done it asks whoever is, as long as it stays. If those have ended as it has, all take the mean.
+
+Where a rule stands up to liars no word of less than all neighbours ends a run: one of two would decide what the model
+is as soon as the other sleeps. Of all it takes the middle, value by value, with its own among them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import assert_never
 
 import numpy as np
 
+from p2pfl_me.gossip.final import Final, one_of
 from p2pfl_me.gossip.protocol import (
     Action,
     Began,
@@ -31,10 +35,8 @@ from p2pfl_me.gossip.protocol import (
     Timer,
     Train,
 )
-from p2pfl_me.gossip.rules import Personal
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.message import MAX_WEIGHT, Kind, Message, Vector
-from p2pfl_me.networks.layout import Ranges
+from p2pfl_me.message import Kind, Message, Vector
 
 HANDED = "handed"
 """The reason to finish of who took its neighbours' final model."""
@@ -42,27 +44,6 @@ ALONE = "alone"
 """The reason to finish of who would train without anybody, where the contract wants none of that."""
 DONE = ("rounds", "time", "work", "patience", HANDED)
 """The reasons to finish of who does not come back for more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """How a model travels as FINAL: without what is `personal`, filled up to the `size` of this contract's messages."""
-
-    size: int
-    personal: Ranges = ()
-
-    def packed(self, params: Vector) -> Vector:
-        """What is sent of a model, float32 (size,)."""
-        sent = Personal(self.personal).outgoing(0, params, params)
-        return np.concatenate([sent, np.zeros(self.size - sent.size, np.float32)])
-
-    def unpacked(self, content: Vector, own: Vector) -> Vector | None:
-        """The model that came, with one's own part at home; None where it is none."""
-        sent = own.size - sum(end - begin for begin, end in self.personal)
-        model = content[:sent]
-        if content.dtype != np.float32 or not float(np.linalg.norm(model)) <= MAX_WEIGHT:  # NaN is not
-            return None
-        return Personal(self.personal).incoming(own, own, model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +81,8 @@ class HandOut:
     rounds:
         The contract's.
     averages:
-        The contract's models are averaged, whoever they are of: else one that was alone in the end keeps its own.
+        The contract's models are averaged, whoever they are of: else a rule stands up to some that lie, and one that
+        was alone in the end keeps its own.
     """
 
     def __init__(
@@ -286,7 +268,12 @@ class HandOut:
 
     def _ahead(self, round: int) -> set[int]:
         """Who has left with more behind it than the rounds before this one, and may be asked."""
-        return {peer for peer in self._linked - self._deaf if self._ended.get(peer, 0) > round}
+        ahead = {peer for peer in self._linked - self._deaf if self._ended.get(peer, 0) > round}
+        return ahead if self._are_enough(ahead) else set()
+
+    def _are_enough(self, givers: Collection[int]) -> bool:
+        """Whether what these give may take the place of one's own model."""
+        return bool(givers) and (self._averages or len(givers) == len(self._neighbours) > 1)
 
     def _ask(self, now: float, ahead: set[int], round: int, held: Train | Finish) -> list[Action]:
         self._state, self._held = _State.ASKING, held
@@ -317,7 +304,7 @@ class HandOut:
             return self._go_on_after_all()
         if self._asked - self._got.keys():
             return []
-        return self._take() if self._got else self._go_on_after_all()
+        return self._take() if self._are_enough(self._got) else self._go_on_after_all()
 
     def _go_on_after_all(self) -> list[Action]:
         held, self._held, self._state = self._held, None, _State.TRAINING
@@ -331,9 +318,9 @@ class HandOut:
         own, givers = self._params, sorted(self._got)
         if was_lonely:
             givers = sorted(self._got.keys() & self._done) or givers
-        alike = [own] if was_lonely and not self._done.intersection(givers) else []
+        alike = [own] if not self._averages or (was_lonely and not self._done.intersection(givers)) else []
         models = np.stack([*(self._got[peer] for peer in givers), *alike])
-        self._params = np.asarray(models.mean(axis=0, dtype=np.float64), dtype=np.float32)
+        self._params = one_of(models, stands_up=not self._averages)
         before = self._completed if was_lonely else 0
         self._completed = max(before, *(self._ended.get(peer, 0) for peer in givers))
         norm = float(np.linalg.norm(own)) or 1.0

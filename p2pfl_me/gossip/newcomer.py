@@ -14,7 +14,7 @@ from enum import Enum, auto
 import numpy as np
 
 from p2pfl_me.gossip.catch_up import Word, place
-from p2pfl_me.gossip.hand_out import Final
+from p2pfl_me.gossip.final import Final
 from p2pfl_me.gossip.kind import Start
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Protocol, Refuse, Send, SetTimer, Timer
 from p2pfl_me.gossip.stop import Progress

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from p2pfl_me.gossip.hand_out import Final, Place
+from p2pfl_me.gossip.final import Final
+from p2pfl_me.gossip.hand_out import Place
 from p2pfl_me.gossip.protocol import (
     Action,
     Began,

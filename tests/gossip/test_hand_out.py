@@ -11,12 +11,14 @@ from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.ended import Ended
-from p2pfl_me.gossip.hand_out import Final, HandOut, Place
-from p2pfl_me.gossip.protocol import Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.final import Final
+from p2pfl_me.gossip.hand_out import HandOut, Place
+from p2pfl_me.gossip.protocol import Action, Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.simulation.faults import Crash, FaultModel, Partition
 from p2pfl_me.topology import plan_of
+from tests.gossip.liars import Liar
 from tests.gossip.swarms import Swarm, contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart, idle
 
@@ -115,13 +117,14 @@ def test_a_neighbour_that_is_back_in_time_is_trained_with() -> None:
     assert swarm.finished[2].reason == "rounds" and not any(mixed.handed for mixed in swarm.mixed[2])
 
 
-def lagging(params: Vector, *, completed: int = 3) -> HandOut:
+def lagging(params: Vector, *, completed: int = 3, averages: bool = True) -> HandOut:
     class Alone(Ended):
         def start(self, now: float) -> list[Any]:
             return [Train(completed, params)]
 
     place = Place(params, completed, Progress(trained=completed))
-    return HandOut(Alone(Progress(), 0), (1, 3), place, Final(8), stays_s=60, patience_s=30, rounds=ROUNDS)
+    alone = Alone(Progress(), 0)
+    return HandOut(alone, (1, 3), place, Final(8), stays_s=60, patience_s=30, rounds=ROUNDS, averages=averages)
 
 
 def asked(core: HandOut) -> list[int]:
@@ -289,6 +292,42 @@ def test_whoever_was_alone_goes_with_the_one_that_it_was_there_for_and_says_so(p
 def test_what_one_neighbour_says_replaces_no_model_where_rules_stand_against_liars() -> None:
     swarm = cut_off({2}, BACK_AT, aggregation={"kind": "median"})
     assert not any(mixed.handed for mixed in swarm.mixed[2])
+
+
+class Done(Liar):
+    """Says with every round that it is done, and hands out a model of its own making."""
+
+    def say(self, now: float, send: Send) -> list[Send]:
+        done = [Send(send.to, Message(Kind.LEAVE, ROUNDS, ROUNDS))] if send.message.kind is Kind.OFFER else []
+        return [send, *done]
+
+    def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
+        if message.kind is not Kind.WANT:
+            return super().on_message(now, sender, message)
+        return [Send(sender, Message(Kind.FINAL, ROUNDS, ROUNDS, np.full(5, 99, np.float32)))]
+
+
+@pytest.mark.parametrize("alone", ["train", "wait"])
+def test_nor_ends_a_run_while_the_honest_neighbour_sleeps(alone: str) -> None:
+    """The liar's model was the run's then, though one of two neighbours is what the median stands up to."""
+    gossip = {"hand_out": 600.0, "aggregation": {"kind": "median"}, "alone": alone}
+    sleeps = FaultModel(crashes=(Crash(GONE_AT, 1, 20.0),), silence_s=0.5)
+    swarm = run(contract_of(RING, 5, ROUNDS, gossip), apart(5), idle, sleeps, liars={3: Done})
+    assert not any(mixed.handed for mixed in swarm.mixed[2]) and abs(swarm.starts[2].params).max() < 99
+    assert swarm.finished[2].reason == "rounds" and swarm.finished[2].rounds == ROUNDS
+
+
+def test_where_all_neighbours_are_done_one_that_stands_up_to_liars_takes_the_middle_of_all() -> None:
+    core = lagging(np.zeros(8, np.float32), averages=False)
+    assert asked(core) == [1, 3]
+    first, second = (Message(Kind.FINAL, ROUNDS, ROUNDS, np.full(8, each, np.float32)) for each in (99.0, 0.5))
+    assert core.on_message(1.0, 1, first) == []
+    (mixed,) = core.on_message(1.0, 3, second)
+    assert isinstance(mixed, Mixed) and mixed.params.tolist() == [0.5] * 8
+    in_vain = lagging(np.zeros(8, np.float32), averages=False)
+    asked(in_vain)
+    in_vain.on_message(1.0, 1, first)
+    assert [type(each) for each in in_vain.on_timer(30.0, Timer.HAND_OUT, 3)] == [Train], "one is not enough"
 
 
 def test_one_that_waits_for_a_final_model_and_is_stopped_ends_with_its_rounds() -> None:

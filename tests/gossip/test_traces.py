@@ -22,7 +22,8 @@ from pydantic import ValidationError
 from p2pfl_me.contract import Contract
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.ended import Ended
-from p2pfl_me.gossip.hand_out import Final, Place
+from p2pfl_me.gossip.final import Final
+from p2pfl_me.gossip.hand_out import Place
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Send, Timer, Train
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.gossip.turning import TURNED, Turning

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from p2pfl_me.gossip.doubts import Doubts
-from p2pfl_me.gossip.hand_out import Final, Place
+from p2pfl_me.gossip.final import Final
+from p2pfl_me.gossip.hand_out import Place
 from p2pfl_me.gossip.kind import Start
 from p2pfl_me.gossip.newcomer import MOST_KEPT, UNMET, Newcomer
 from p2pfl_me.gossip.protocol import Action, Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
