@@ -23,7 +23,7 @@ from p2pfl_me.message import Kind, Message, Vector
 UNMET = "unmet"
 """The reason to finish of whom nobody gave a model."""
 MOST_KEPT = 64
-"""Messages of a neighbour that are kept until the model is there."""
+"""Messages of a neighbour that are kept until the model is there, one with a model among them."""
 
 
 class _State(Enum):
@@ -111,6 +111,8 @@ class Newcomer:
         if message.kind is Kind.HELLO:
             self._stands[sender] = min(message.at, self._rounds)
         kept = self._kept[sender]
+        if message.content is not None:  # of a neighbour's models one, as everywhere
+            kept[:] = [each for each in kept if each.content is None]
         kept.append(message)
         del kept[:-MOST_KEPT]
         return []

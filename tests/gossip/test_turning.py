@@ -241,3 +241,17 @@ def test_what_neighbours_say_meanwhile_is_kept_for_the_core_the_last_of_each() -
     it.on_evaluated(2.0, None)
     said = [(peer, message.round) for name, _, peer, message in core.heard[3:] if name == "on_message"]
     assert said == [(1, 7), *((2, number) for number in range(3, MOST_KEPT + 3))]
+
+
+def test_of_the_models_that_a_neighbour_sends_meanwhile_the_last_is_kept_beside_its_words() -> None:
+    core = Scripted()
+    it = newcomer(core, [])
+    for peer in (2, 1):
+        it.on_peer(0.0, peer, True)
+    for number in range(9):
+        it.on_message(1.0, 2, Message(Kind.OFFER, number, number, MODEL))
+        it.on_message(1.0, 2, Message(Kind.WORK, number, 1))
+    it.on_message(1.0, 1, Message(Kind.FINAL, 9, 6, MODEL))
+    it.on_evaluated(2.0, None)
+    said = [(message.kind, message.round) for name, _, _, message in core.heard[3:] if name == "on_message"]
+    assert said == [*((Kind.WORK, number) for number in range(8)), (Kind.OFFER, 8), (Kind.WORK, 8)]
