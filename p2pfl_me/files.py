@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import io
-import json
 import os
 import stat
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from p2pfl_me.errors import P2pmeError
+from p2pfl_me.parsed import json_of
 
 PRIVATE = 0o600
 FOLDER = 0o700
@@ -199,10 +199,7 @@ def read_json(path: Path, most: int = LARGEST_TEXT) -> Any:
     ValueError
         It is no JSON, or nested so deep that nothing of ours could be.
     """
-    try:
-        return json.loads(read_text(path, most))
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
+    return json_of(read_text(path, most))
 
 
 @contextmanager

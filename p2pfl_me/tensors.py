@@ -5,7 +5,6 @@ A file may lie under a passphrase (`sealing`); then it is opened in memory, and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from p2pfl_me.files import open_regular, read_regular
+from p2pfl_me.parsed import json_of
 from p2pfl_me.passphrase import known_passphrase
 from p2pfl_me.sealing import Seal, is_sealed
 
@@ -115,7 +115,7 @@ class _Opened:
 
     def __init__(self, data: bytes) -> None:
         size = int.from_bytes(data[:8], "little")
-        self._entries: dict[str, Any] = json.loads(data[8 : 8 + size])
+        self._entries: dict[str, Any] = json_of(data[8 : 8 + size])
         self._metadata: dict[str, str] = self._entries.pop("__metadata__", {})
         self._body = memoryview(data)[8 + size :]
 

@@ -18,6 +18,7 @@ FLOORS = {
     "digits": 0,
     "errors": 0,
     "files": 0,
+    "parsed": 0,
     "atomic": 0,
     "output": 0,
     "machine": 0,

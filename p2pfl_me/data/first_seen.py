@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 
+from p2pfl_me.parsed import json_of
+
 KEPT = 100_000
 """Keys held in memory: about 30 MB, and ten times as quick."""
 CACHE_KIB = 32_768
@@ -31,7 +33,7 @@ class FirstSeen:
         if self._far.execute("INSERT OR IGNORE INTO first VALUES (?, ?)", (key, json.dumps(said))).rowcount:
             return None
         (text,) = self._far.execute("SELECT said FROM first WHERE key = ?", (key,)).fetchone()
-        return tuple(json.loads(text))
+        return tuple(json_of(text))
 
 
 def _table() -> sqlite3.Connection:

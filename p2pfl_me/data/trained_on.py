@@ -29,6 +29,7 @@ from p2pfl_me.data.identity import could_be
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.files import open_regular, read_text, require_regular
+from p2pfl_me.parsed import json_of
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.tensors import tensor
 
@@ -138,7 +139,7 @@ def read_trained_on(path: Path) -> TrainedOn | None:
             found: Mapping[str, Bytes] = {
                 name: tensor(file, f"{TRAINED_ON}.{name}") for name in ("subjects", "digests", "sketches")
             }
-            datasets = tuple(map(str, json.loads(metadata[f"{TRAINED_ON}.datasets"])))
+            datasets = tuple(map(str, json_of(metadata[f"{TRAINED_ON}.datasets"])))
         widths = {"subjects": DIGEST, "digests": DIGEST, "sketches": BITS // 8}
         if any(value.dtype != np.uint8 or value.shape[1:] != (widths[name],) for name, value in found.items()):
             raise ValueError("its tensors are of another shape")

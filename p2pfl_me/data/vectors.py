@@ -8,7 +8,6 @@ file as `path`, the row as `clip`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from p2pfl_me.data.spelling import clean, is_whole
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import open_regular
 from p2pfl_me.message import Vector
+from p2pfl_me.parsed import json_of
 from p2pfl_me.tensors import tensor
 
 CHUNK = 4096
@@ -45,7 +45,7 @@ def vectors_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
         open_regular(path, None).close()  # a pipe would be waited for
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            named, dataset = json.loads(metadata.get("classes", "[]")), metadata.get("dataset", "vectors")
+            named, dataset = json_of(metadata.get("classes", "[]")), metadata.get("dataset", "vectors")
             drawn = metadata.get("drawn") == "yes"
             labels, subjects = tensor(file, "labels"), tensor(file, "subjects")
             split = tensor(file, "split") if "split" in file.keys() else None  # noqa: SIM118
@@ -132,7 +132,7 @@ def vectors_bank(path: Path) -> Vector:
             size = int.from_bytes(file.read(8), "little")
             if size > path.stat().st_size:
                 raise ValueError("its header is longer than the file")
-            entry = json.loads(file.read(size))["features"]
+            entry = json_of(file.read(size))["features"]
         if entry["dtype"] != "F32" or len(entry["shape"]) != 2:
             raise ValueError("`features` must be float32 (N, D)")
         begin = 8 + size + entry["data_offsets"][0]

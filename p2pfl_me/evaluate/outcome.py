@@ -9,6 +9,7 @@ from typing import Any
 
 from p2pfl_me.errors import RunError
 from p2pfl_me.evaluate.course import Course, course_from
+from p2pfl_me.parsed import json_of
 from p2pfl_me.report.arms import Arm
 
 AGAIN = "remove it and give the command again"
@@ -44,7 +45,7 @@ class Outcome:
 def outcome_from(text: str, where: str) -> Outcome:
     """Raises RunError where the text is not one of ours."""
     try:
-        values: dict[str, Any] = json.loads(text)
+        values: dict[str, Any] = json_of(text)
         guesses = tuple(_guesses(*each) for each in values["guesses"])
         course = course_from(values["course"]) if "course" in values else None
         steps = {str(arm): int(count) for arm, count in values["steps"].items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from p2pfl_me.files import read_regular
 from p2pfl_me.learning.onnx_seal import is_whole
 from p2pfl_me.learning.recogniser import BATCH, Image, probabilities
 from p2pfl_me.message import Vector
+from p2pfl_me.parsed import json_of
 
 LARGEST = 1 << 31
 """Bytes of a file that is read: more than ONNX allows one to have."""
@@ -107,7 +107,7 @@ class OnnxRecogniser:
 
 
 def _warnings(text: str) -> tuple[str, ...]:
-    found = json.loads(text)
+    found = json_of(text)
     if not isinstance(found, list) or not all(isinstance(each, str) and each.isprintable() for each in found):
         raise ValueError("its warnings are no list of words")
     return tuple(found)

@@ -24,6 +24,7 @@ from p2pfl_me.live.messages import (
     report_json,
 )
 from p2pfl_me.live.watcher import Watcher
+from p2pfl_me.parsed import json_of
 
 AHEAD = 4
 """Pictures of a film that may be on the way to the page before it says that it has shown one."""
@@ -100,7 +101,7 @@ async def _listen(socket: WebSocket, shown: asyncio.Semaphore) -> WireError | No
 async def _consent(socket: WebSocket, what: str, fix: str) -> None:
     word = await _of_kind(socket.receive_text)
     try:
-        given = len(word) <= LONGEST and json.loads(word) == {"say": CONSENT}
+        given = len(word) <= LONGEST and json_of(word) == {"say": CONSENT}
     except ValueError:
         given = False
     if not given:

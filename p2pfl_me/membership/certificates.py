@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.errors import ContractError, IdentityError
 from p2pfl_me.membership.views import LONGEST, key_bytes, key_text, seal
+from p2pfl_me.parsed import json_of
 
 ROTATION, REVOCATION = "p2pme rotation 1", "p2pme revocation 1"
 LAST = 2**40
@@ -215,7 +216,7 @@ def from_text(text: str, where: str) -> Certificate:
     try:
         if len(text) > LONGEST:
             raise ValueError("too long")
-        values = json.loads(text)
+        values = json_of(text)
         if values["form"] == REVOCATION:
             made = {_key(signer): _seals(each) for signer, each in values["seals"].items()}
             return Revocation(key_bytes(values["key"]), made)

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from p2pfl_me.errors import ContractError
 from p2pfl_me.message import MAX_ROUND
+from p2pfl_me.parsed import json_of
 
 Keys = Mapping[int, tuple[bytes, ...]]
 """Members' raw public keys, 32 bytes each, by id: by any of its own a member approves, and once."""
@@ -111,7 +112,7 @@ def from_text(text: str, where: str) -> View:
     try:
         if len(text) > LONGEST:
             raise ValueError("too long")
-        values = json.loads(text)
+        values = json_of(text)
         counts = values["number"], values["round"]
         if values["form"] != FORM or any(type(each) is not int or not 0 <= each <= MAX_ROUND for each in counts):
             raise ValueError("another form")

@@ -19,6 +19,7 @@ from p2pfl_me.membership.agreed import Standing, Witness, agreed, contract_in
 from p2pfl_me.membership.certificates import Book
 from p2pfl_me.membership.views import LONGEST, View, as_text, from_text
 from p2pfl_me.message import MAX_ROUND
+from p2pfl_me.parsed import json_of
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.wire.identity import Identity, public_from_text
 
@@ -60,7 +61,7 @@ def read_ticket(path: Path) -> Ticket:
     """
     try:
         text = read_regular(path, 3 * LONGEST).decode()
-        values = json.loads(text)
+        values = json_of(text)
         if values["form"] != FORM:
             raise ValueError("another form")
         view = from_text(str(values["view"]), str(path))

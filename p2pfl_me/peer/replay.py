@@ -7,7 +7,6 @@ changed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -24,6 +23,7 @@ from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.inputs import feed
 from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.parsed import json_of
 from p2pfl_me.peer.blob_store import BlobStore
 from p2pfl_me.peer.checkpoint import checkpoint_path, load_checkpoint
 from p2pfl_me.peer.inputs import answers_of, in_words, input_of, recorded_answers, whole
@@ -258,7 +258,7 @@ def _values(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
         raise RunError(f"cannot be read: {error}", where=str(path), fix="copy the run folder again") from error
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            values = json.loads(line)
+            values = json_of(line)
         except ValueError:
             values = None
         yield number, values if isinstance(values, dict) else None

@@ -18,6 +18,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.contract.history import history_digest
 from p2pfl_me.counting import many
 from p2pfl_me.files import locked, private_folder, read_text, refusing
+from p2pfl_me.parsed import json_of
 from p2pfl_me.privacy.ledger import FIX, TOLD, Entry, LedgerError
 
 SPENT = "spent"
@@ -105,7 +106,7 @@ class Spent:
             except FileNotFoundError:
                 return 0, 0.0, ""
         try:
-            values = json.loads(text)
+            values = json_of(text)
             payments, epsilon, where = int(values["payments"]), float(values["epsilon"]), str(values["run"])
             if payments < 1 or not 0 <= epsilon < float("inf"):
                 raise ValueError("numbers that nobody pays")

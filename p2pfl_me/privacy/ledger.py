@@ -24,6 +24,7 @@ from p2pfl_me.atomic import sync_file
 from p2pfl_me.errors import PeerError
 from p2pfl_me.exits import Exit
 from p2pfl_me.files import open_private, private_folder, read_regular, refusing
+from p2pfl_me.parsed import json_of
 from p2pfl_me.privacy.accounting import Account, Release
 from p2pfl_me.privacy.budget import Budget, Unit
 
@@ -191,7 +192,7 @@ class PrivacyLedger:
         last = ""
         for number, line in enumerate(whole.splitlines(keepends=True), 1):
             try:
-                entry, before = self._parsed(json.loads(line))
+                entry, before = self._parsed(json_of(line))
             except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
                 raise self._damaged(number, f"is no entry ({error})") from error
             if before != last or entry.number != number:
