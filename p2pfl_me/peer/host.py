@@ -87,6 +87,8 @@ class Host:
         self._refusals = Refusals(neighbours, patience_s, lambda words: self.note(events.Refused(None, words)))
         self.met: set[int] = set()
         """Neighbours with whom there has been a link."""
+        self._left: set[int] = set()
+        """Those who have said goodbye over the link that is up."""
         self.unreachable: Mapping[int, str] = {}
         """At the end: those whom this peer called in vain, with address and reason."""
 
@@ -134,13 +136,15 @@ class Host:
     def on_message(self, peer: int, message: Message) -> None:
         if message.params is not None:
             self._misbehaviour.heard(peer, message.params)
-        if message.kind is Kind.LEAVE:
+        if message.kind is Kind.LEAVE and peer not in self._left:
+            self._left.add(peer)
             self.note(events.Link(peer, LinkState.LEFT))
         self._feed(lambda now: self._core.on_message(now, peer, message))
 
     def on_link(self, peer: int, up: bool, reason: str) -> None:
         if up:
             self.met.add(peer)
+            self._left.discard(peer)
         self.note(events.Link(peer, LinkState.UP if up else LinkState.DOWN, reason))
         if self.changing:
             self._doing(partial(self.changing.linked, peer, up=up))

@@ -15,7 +15,7 @@ from p2pfl_me.gossip.protocol import Action, Began, Finish, Mixed
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.refusals import Refusals
-from p2pfl_me.run.events import AnyEvent, HandsOut, Refused
+from p2pfl_me.run.events import AnyEvent, HandsOut, Link, LinkState, Refused
 from p2pfl_me.wire.endpoint import Agrees, Differs
 
 OWN = np.ones(4, np.float32)
@@ -100,6 +100,20 @@ def test_a_final_model_that_cannot_be_stored_ends_who_stays_with_that_error(erro
     with pytest.raises(type(error)) as caught:
         asyncio.run(asyncio.wait_for(hosts[0].run(), 30.0))
     assert caught.value is error and links.closed
+
+
+def test_one_that_says_again_and_again_that_it_leaves_fills_no_log() -> None:
+    """A thousand lines a second pushed out what the log tells of the run: of a long one the newest parts are kept."""
+    work = Work([], PeerError("nothing"))
+    host = Host(cast(Any, Idle()), work, lambda handlers: cast(Any, Links()))
+    for _ in range(2):
+        host.on_link(1, True, "")
+        for _ in range(100):
+            host.on_message(1, Message(Kind.LEAVE, 3, 3))
+            host.on_message(2, Message(Kind.LEAVE, 3, 3))
+    states = [(event.neighbour, event.state) for event in work.notes if isinstance(event, Link)]
+    of_one = [(1, LinkState.UP), (1, LinkState.LEFT)]
+    assert states == [*of_one, (2, LinkState.LEFT), *of_one], "once over each link"
 
 
 @pytest.mark.parametrize("by_key", [False, True])
