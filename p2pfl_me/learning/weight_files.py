@@ -29,6 +29,8 @@ KERAS = tuple(f"block{block}_conv{k}" for block, count in enumerate((2, 2, 3, 3,
 TIMES, MORE = 4, 1 << 29
 """Bytes that torch's and HDF5's readers may take: so many for each of the file, and so many more. A few bytes of either
 format can ask for any number."""
+SAFE = (2, 6)
+"""The first torch whose reading of a state dict runs nothing that stands in it (CVE-2025-32434)."""
 
 
 def read_weights(path: Path, architecture: Architecture) -> Tensors:
@@ -85,6 +87,12 @@ def torchvision_names(architecture: Architecture, names: Iterable[str], get: Cal
 
 
 def _from_pth(path: Path, architecture: Architecture) -> Tensors:
+    if tuple(map(int, torch.__version__.split(".")[:2])) < SAFE:
+        raise WeightsError(
+            f"torch {torch.__version__} can be made to run code by such a file",
+            where=str(path),
+            fix="pip install 'torch>=2.6', or give the weights as .safetensors",
+        )
     try:
         with _within_reason(path):
             state = torch.load(path, map_location="cpu", weights_only=True)

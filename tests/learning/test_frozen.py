@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from safetensors.numpy import save_file
+from torch.torch_version import TorchVersion
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.data.row_cache import RowCache
@@ -105,6 +106,15 @@ def test_files_that_are_no_vgg16_are_named(tmp_path: Path, tensors: dict[str, np
     ]:
         with pytest.raises(WeightsError, match=says):
             read_weights(tmp_path / name, VGG16)
+
+
+def test_a_torch_whose_reader_runs_code_reads_no_state_dict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pip installs none so old; another installer may have."""
+    torch.save({}, tmp_path / "w.pth")
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.5.1+cu121"))
+    monkeypatch.setattr(torch, "load", None)
+    with pytest.raises(WeightsError, match=r"(?s)torch 2\.5\.1.* can be made to run code.*2\.6"):
+        read_weights(tmp_path / "w.pth", VGG16)
 
 
 def test_a_pth_that_is_no_state_dict_is_told_in_our_words(tmp_path: Path) -> None:
