@@ -44,6 +44,10 @@ def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
     return tuple(parse_lies(attack, count) for attack in attacks for count in liars or (1,))
 
 
+GRAPHS = (Path("ring"), Path("regular"), Path("mesh"))
+"""What liars are tried on where no contract is named."""
+
+
 @click.command(
     epilog=examples(
         "p2pme compare ring base3 --seeds 3",
@@ -52,7 +56,7 @@ def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
         "p2pme compare masks --protect plain,masks,zip,dp:8 --set training.class_weights=none --engine simulate",
     )
 )
-@click.argument("contracts", metavar="CONTRACT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("contracts", metavar="[CONTRACT...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--seeds", metavar="N", type=Whole(1), default=3, show_default=True, help="Repeat each cell.")
 @data_option("Your clips: a manifest or its folder.")
 @click.option("--peers", metavar="N[,N]", callback=_numbers, help="For all (default: the first contract's).")
@@ -102,6 +106,9 @@ def compare(
 
     Every cell is a run folder in DIR/cells. Given again with the same --out, the command runs only what is not
     finished. Ctrl-C stops; DIR/report.html is written when all cells are done.
+
+    With --attack some peers lie, too, and a table says what that costs; without
+    a CONTRACT it is of a ring, a regular graph and a mesh.
     """
     from p2pfl_me.cluster.place import require_no_jobs
     from p2pfl_me.compare.protections import parse_protections
@@ -111,11 +118,13 @@ def compare(
     from p2pfl_me.console.lines import Console
     from p2pfl_me.run.latest import dated
 
+    if not contracts and not attacks:
+        raise click.UsageError("Missing argument 'CONTRACT...'.")
     require_no_jobs(place, jobs)
     if games and protect is None:
         raise click.UsageError("--games needs --protect WORDS: what shall be played under?")
     request = Request(
-        contracts=contracts,
+        contracts=contracts or GRAPHS,
         out=out or dated(Path("comparisons")),
         seeds=seeds,
         peers=peers,
