@@ -3,7 +3,8 @@
 ZeroMQ accepts whoever calls as fast as its thread can, whether or not there was time for those before; each one costs
 memory and a descriptor until we have settled with it. A shut door is a filter at the listening socket that no packet
 passes: a caller's own system calls again, after one, three and seven seconds. What has been accepted is a socket of
-its own, and goes on. Linux knows such filters (SO_ATTACH_FILTER, socket(7)); elsewhere the door stays open.
+its own, and goes on; but for one that was accepted in the very moment of shutting, which inherits the filter and has to
+be freed of it. Linux knows such filters (SO_ATTACH_FILTER, socket(7)); elsewhere the door stays open.
 """
 
 from __future__ import annotations
@@ -34,6 +35,13 @@ def held(descriptor: int) -> socket.socket:
     except OSError:
         os.close(copy)
         raise
+
+
+def let_in(accepted: socket.socket) -> None:
+    """Have what its caller sends reach a socket that may have been accepted while the door was closing."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # it has no filter, as nearly all
+            accepted.setsockopt(socket.SOL_SOCKET, DETACH_FILTER, 0)
 
 
 class Door:

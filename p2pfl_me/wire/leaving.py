@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import zmq
 
-from p2pfl_me.wire.door import held
+from p2pfl_me.wire.door import held, let_in
 
 LAST_WORDS_S = 1.0
 """How long our last words to a caller may take to leave."""
@@ -45,8 +45,9 @@ class Line:
             descriptor = int(frame.get(zmq.SRCFD))
             with held(descriptor) as line:
                 is_callers, other_end = line.family in (socket.AF_INET, socket.AF_INET6), line.getpeername()
-            if is_callers and _plain(other_end[0]) == _plain(host):
-                return cls(descriptor, other_end)
+                if is_callers and _plain(other_end[0]) == _plain(host):
+                    let_in(line)
+                    return cls(descriptor, other_end)
         return None
 
     def shut(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import select
 import socket
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from p2pfl_me.wire import sockets as module
-from p2pfl_me.wire.door import Door
+from p2pfl_me.wire.door import ATTACH_FILTER, Door, held
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.stream_sockets import split_address
 from tests.wire.spies import Spy
@@ -95,6 +97,22 @@ def test_the_door_is_looked_at_in_turns_in_which_nobody_is_heard() -> None:
     bench.it.work(5.1 + module.UNHEARD_S, hear=False)
     bench.it.work(5.2 + module.UNHEARD_S, hear=True)
     assert [dict(call[1:])["shut"] for call in door.calls] == [True, False]
+
+
+@linux
+def test_who_came_in_while_the_door_was_closing_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An accepted socket inherits the filter of the listening one: of who called in that moment nothing ever came."""
+    everything_passes = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0xFFFFFFFF))
+    monkeypatch.setattr("p2pfl_me.wire.door.NOTHING_PASSES", everything_passes)
+    end = End().listen()
+    end.sockets._server.door.shut(shut=True)  # type: ignore[union-attr]
+    with caller(end):
+        run(lambda: end.keeper.calls, end)
+        with held(end.keeper.calls[0].line.descriptor) as served:
+            assert served.getsockopt(socket.SOL_SOCKET, ATTACH_FILTER, 64) == b"", (
+                "what it is asked for by the same name"
+            )
+        end.sockets.close_all()
 
 
 @linux
