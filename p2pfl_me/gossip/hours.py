@@ -1,12 +1,13 @@
 """Time as a budget (`training.until.hours`): how long this peer goes on, by its own clock. Pure; no clock is compared.
 
 What is said to others is seconds from now. A peer that comes late, or back, ends when the others do: it takes their
-word for what is left, the longest of them, and never more than the contract's whole.
+word for what is left, the longest of them, and never more than the contract's whole. The word of more than half of
+those that are there, as of the round to join in (`catch_up`): a single one could end whom it likes before its first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 
@@ -23,13 +24,21 @@ class Hours:
         self._whole_s = whole_s
         self._spent = float(memory[SPENT][0]) if SPENT in memory else 0.0
         self._ends_at: float | None = None
+        self._latest = 0.0
 
-    def begin(self, now: float, said: Iterable[float]) -> None:
-        """Training begins; `said`: until when neighbours go on, of those that have said so, on this peer's clock."""
+    def begin(self, now: float, said: Collection[float], there: int) -> None:
+        """Training begins; `said`: until when neighbours go on, of those that have said so, on this peer's clock, of
+        so many that are there."""
         if self._whole_s is None:
             return
-        own, theirs = now + self._whole_s - self._spent, list(said)
-        self._ends_at = min(max(theirs), now + self._whole_s) if theirs else own
+        self._latest = now + self._whole_s
+        self._ends_at = self._latest - self._spent
+        self.hear(said, there)
+
+    def hear(self, said: Collection[float], there: int) -> None:
+        """More of those who were there then have said until when they go on."""
+        if self._ends_at is not None and said and 2 * len(said) > there:
+            self._ends_at = min(max(said), self._latest)
 
     def over(self, now: float) -> bool:
         """Whether no other round should begin."""

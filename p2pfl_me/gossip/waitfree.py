@@ -85,6 +85,8 @@ class WaitFree(Life):
         self._everybody = Work(me, settings.work, settings.everyone)
         self._said: dict[int, float] = {}
         """neighbour -> until when it goes on, by its word and this peer's clock."""
+        self._met_first: frozenset[int] = frozenset()
+        """Who was there when this peer began; words follow greetings, and may come just after that."""
         self._claims: dict[int, int] = {}
         self._alone = False
         self._largest_distance: float | None = None
@@ -162,6 +164,7 @@ class WaitFree(Life):
                 return [] if self._phase is Phase.JOINING else [Send(sender, Message(Kind.BEGUN, 0))]
             case Kind.REST:
                 self._said[sender] = now + message.at / 1000
+                self._hours.hear(self._told_by_them(), len(self._met_first))
                 return []
             case Kind.WORK:
                 self._everybody.hear(sender, message.round, message.at)
@@ -217,8 +220,13 @@ class WaitFree(Life):
 
     def _open(self, now: float) -> list[Action]:
         """The start is over."""
-        self._hours.begin(now, self._said.values())
+        self._met_first = self._members.there
+        self._hours.begin(now, self._told_by_them(), len(self._met_first))
         return [*self._gathering.begin(), *self._begin(now, self._place_to_join())]
+
+    def _told_by_them(self) -> list[float]:
+        """Until when they go on, by the word of those who were there when this peer began."""
+        return [self._said[peer] for peer in sorted(self._met_first & self._said.keys())]
 
     def _place_to_join(self) -> int:
         """A peer that comes late starts where the slowest of the others is, so that it does not end up alone."""
