@@ -46,12 +46,19 @@ class Edge:
     """What did not come in time, as `misses` counts it."""
     arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED_ARRIVALS))
     """Seconds from the end of one's own training to the arrival of its model, in past rounds."""
+    counted: int = -1
+    """The last round whose model counted there; none counts twice, or saying it again would make deadlines good."""
     foretold: tuple[int, float, bool] = (0, float("-inf"), False)
     """For which round the other end has said that it will be ready, when, and whether it waits for another itself."""
     stood: tuple[int, float] = (0, float("-inf"))
     """The round in which it was last seen and not ahead, and when."""
     linked_since: bool = False
     """Whether the link has been up ever since `stood`."""
+
+    def is_first(self, round: int) -> bool:
+        """Whether no model of this round has counted yet; from now on one has."""
+        first, self.counted = round > self.counted, max(round, self.counted)
+        return first
 
     def ready_at(self, round: int) -> float:
         """When the other end will be ready to exchange `round`, by its own word; long ago if it has said nothing."""

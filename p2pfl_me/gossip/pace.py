@@ -37,8 +37,10 @@ class Pace:
         """A neighbour's part of `round` is here, `in_time` for this peer's exchange or not.
 
         One that missed its deadline still teaches how long it takes, and is made good if it would now be waited for so
-        long.
+        long. What it says again teaches nothing.
         """
+        if not edge.is_first(round):
+            return
         if (end := self._ends.get(round)) is not None:
             edge.arrivals.append(now - end)
             self._arrivals.append(now - end)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from p2pfl_me.gossip.deadline import deadline, settling_s
 from p2pfl_me.gossip.edge import Edge
+from p2pfl_me.gossip.misses import missed
 from p2pfl_me.gossip.pace import Pace
 from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
 from p2pfl_me.gossip.stop import StopRule
@@ -69,7 +70,21 @@ def test_the_last_thirty_two_count() -> None:
         pace.arrived(edge, round, 5.0 if round < 32 else 9.0, in_time=True)
         waits.append(pace.wait_s(edge))
     assert set(waits[:47]) == {5.0} and waits[47] == 7.0 + 6 * 2.0, "half of those that count are the new ones"
-    pace.arrived(edge, 15, 0.0, in_time=True)
-    assert len(edge.arrivals) == 32 and edge.arrivals[-1] == 9.0, "a round so long ago teaches nothing"
-    pace.arrived(edge, 16, 0.0, in_time=True)
-    assert edge.arrivals[-1] == 0.0
+    for round, taught in ((15, []), (16, [0.0])):
+        late = Edge()
+        pace.arrived(late, round, 0.0, in_time=True)
+        assert list(late.arrivals) == taught, "a round so long ago teaches nothing"
+
+
+def test_a_model_that_is_told_again_makes_no_deadline_good_and_stretches_none() -> None:
+    """A liar that withholds its model to the deadline could tell it twenty times then, and be waited for again."""
+    pace, edge = Pace(SETTINGS), Edge()
+    for round in range(8):
+        pace.trained(round, 100.0 * round)
+        pace.arrived(edge, round, 100.0 * round, in_time=True)
+    edge.misses = missed(missed(0))
+    pace.trained(8, 800.0)
+    for _ in range(REMEMBERED_ARRIVALS):
+        pace.arrived(edge, 8, 803.0, in_time=False)
+        pace.arrived(edge, 7, 803.0, in_time=False)
+    assert edge.misses == missed(missed(0)) and pace.wait_s(edge) == SETTINGS.deadline_min_s
