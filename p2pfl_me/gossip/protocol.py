@@ -27,6 +27,8 @@ NOTHING: Memory = MappingProxyType({})
 class Timer(Enum):
     JOIN = "join"
     """The wait for the others before the first round is over."""
+    BELIEVE = "believe"
+    """One's patience is so far gone that a single word that the others have begun will do."""
     TELL = "tell"
     """It is time to tell the neighbours who is there."""
     ALONE = "alone"
@@ -129,8 +131,8 @@ class Finish:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every round was trained, and none alone."""
-        return not self.skipped and not self.alone
+        """Whether every round was trained, one at least, and none alone."""
+        return self.rounds > 0 and not self.skipped and not self.alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,9 @@ class Course:
     def shortfall(self, rounds: int) -> str:
         """What is missing of `rounds` that should have been trained and shared; empty if nothing is."""
         parts = []
-        if self.trained < rounds:
+        if not (self.trained or rounds):
+            parts.append("trained nothing")
+        elif self.trained < rounds:
             parts.append(f"trained {self.trained} of {rounds} rounds")
         if self.alone and not self.shared:
             parts.append("shared none of them with anybody")

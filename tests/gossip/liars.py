@@ -74,3 +74,15 @@ class Claims(Liar):
                 return [send]
             return [send, Send(send.to, replace(message, kind=self._kind, round=claimed, at=claimed))]
         return [send, Send(send.to, Message(self._kind, claimed, claimed))]
+
+
+class OnLinks(Liar):
+    """Says the truth, and before anything else on each fresh link some words beside it."""
+
+    def __init__(self, core: Protocol, *words: Message) -> None:
+        super().__init__(core)
+        self._words = words
+
+    def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
+        told = super().on_peer(now, peer, reachable)
+        return [*(Send(peer, word) for word in self._words if reachable), *told]

@@ -38,6 +38,7 @@ FULL, ALONE, NOBODY_DUE = (True, False), (False, True), (False, False)
         ((NOBODY_DUE, NOBODY_DUE), 2, ""),
         ((ALONE, FULL), 60, "trained 2 of 60 rounds and was alone in 1 of them"),
         ((), 5, "trained 0 of 5 rounds"),
+        ((), 0, "trained nothing"),  # told to end before the first
     ],
 )
 def test_what_is_missing_is_told(rounds: tuple[tuple[bool, bool], ...], of: int, words: str) -> None:
