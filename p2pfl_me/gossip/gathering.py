@@ -2,7 +2,8 @@
 
 Each peer tells its neighbours whom it knows to be there, in masks of 31 ids, whenever it knows more. Once the quorum is
 there, or somebody's patience is over, BEGUN goes through the swarm, and all begin; who comes later is told that the
-run is under way and waits for nobody.
+run is under way and waits for nobody. Of two neighbours or more it takes the word of two, or one and half of one's own
+patience: else one liar that is there first would have each lab begin with it alone, one after the other as they come.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ TELL_S = 0.05
 """News are collected for so long before they are told."""
 IDS = 31
 """In one message."""
+BELIEVED = 0.5
+"""Of one's own patience: after that a single word that others have begun will do."""
 
 
 class Gathering:
@@ -35,8 +38,13 @@ class Gathering:
         """A timer is set at which news will be told: what comes until then goes with them."""
         self._again_at = 0.0
         """When all is told again, news or not."""
+        self._begun = set[int]()
+        """Neighbours that have begun, by their word."""
         self._under_way = False
-        """A neighbour has begun."""
+        """That is believed."""
+        self._doubts = False
+        """One has said it so far."""
+        self._believes_at = float("inf")
         self._on_its_way = False
         """A neighbour has a round behind it."""
         self._linking_until = float("inf")
@@ -88,6 +96,7 @@ class Gathering:
             wait_s = self._settings.gathers_s
         elif self._resumed:
             wait_s = min(wait_s, self._settings.deadline_min_s)
+        self._believes_at = now + BELIEVED * wait_s
         return [SetTimer(Timer.JOIN, 0, now + wait_s)]
 
     def linked(self, now: float) -> list[Action]:
@@ -97,24 +106,32 @@ class Gathering:
     def hear(self, now: float, sender: int, message: Message) -> list[Action]:
         """A message that came before the beginning."""
         self._known.add(sender)
-        self._now, was = now, self._under_way
+        self._now = now
         match message.kind:
             case Kind.PRESENT:
                 self._known |= _ids(message) & self._settings.everyone  # ids that nobody has would grow without end
             case Kind.LEAVE:  # of who has ended
-                self._under_way |= message.at > self._completed
+                if message.at > self._completed:
+                    self._begun.add(sender)
             case Kind.HELLO:  # whoever has begun says so beside it; others may wait, too, with rounds behind them
                 self._on_its_way |= message.at > 0
             case Kind.BEGUN | Kind.OFFER | Kind.ANSWER | Kind.SKIP | Kind.WITHDRAW | Kind.PUSH:
-                self._under_way = True
+                self._begun.add(sender)
             case Kind.MASKED | Kind.ROSTER | Kind.PLEDGE:
-                self._under_way = True
+                self._begun.add(sender)
             case Kind.KEY | Kind.CIRCLE:  # said before the beginning, too
                 pass
-        if self._under_way and not was:
-            self._linking_until = now + self._settings.deadline_min_s
-            return [*self.linked(now), *self._tell_later(now)]
-        return self._tell_later(now)
+        return [*self._believe(now), *self._tell_later(now)]
+
+    def _believe(self, now: float) -> list[Action]:
+        """Whether the run is under way; asked again when one word is enough."""
+        if self._under_way or not self._begun:
+            return []
+        if len(self._begun) < min(2, len(self._members.neighbours)) and now + TICK_S < self._believes_at:
+            was, self._doubts = self._doubts, True
+            return [] if was else [SetTimer(Timer.BELIEVE, 0, self._believes_at)]
+        self._under_way, self._linking_until = True, now + self._settings.deadline_min_s
+        return self.linked(now)
 
     def rang(self, now: float, timer: Timer) -> list[Action]:
         """A timer of the start has come; whether this peer may begin now, `enough` says."""
@@ -122,6 +139,8 @@ class Gathering:
             case Timer.JOIN:
                 self._patience_over = True
                 return []
+            case Timer.BELIEVE:
+                return self._believe(now)
             case Timer.GREETING:  # a link that is up is enough, should its greeting be lost
                 self._now = now + TICK_S
                 self._members.excuse_greetings()

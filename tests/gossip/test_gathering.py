@@ -15,7 +15,7 @@ from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import StopRule
 from p2pfl_me.message import MAX_ROUND, Kind, Message, Vector
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
-from tests.gossip.liars import Mute
+from tests.gossip.liars import Mute, OnLinks
 from tests.gossip.swarms import contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart, idle
 
@@ -53,6 +53,44 @@ def test_without_one_all_others_begin_together_and_say_who_is_missing(protocol: 
     assert max(swarm.ended[peer] for peer in there) < 200
     late = swarm.finished[2]
     assert not late.is_whole, "who comes when all have ended says so"
+
+
+@pytest.mark.parametrize("protocol", ["dpsgd", "push"])
+@pytest.mark.parametrize("topology", [RING, {"kind": "mesh"}], ids=lambda each: each["kind"])
+def test_one_that_says_that_the_run_is_in_its_last_round_has_nobody_begin(
+    protocol: str, topology: dict[str, Any]
+) -> None:
+    """It was there first: each lab began with it alone, in the last round, and had ended when the next one came."""
+    late = FaultModel(late={1: 60.0, 3: 70.0, 4: 80.0, 5: 90.0})
+    liars = {0: lambda core: OnLinks(Mute(core), Message(Kind.HELLO, 19, 19), Message(Kind.BEGUN, 0))}
+    swarm = run(contract_of(topology, 6, 20, {"protocol": protocol}), apart(6), idle, late, liars=liars)
+    honest = range(1, 6)
+    assert min(swarm.began[peer] for peer in honest) >= 90
+    assert all(swarm.finished[peer].rounds == 20 and swarm.finished[peer].alone <= 1 for peer in honest)
+
+
+@pytest.mark.parametrize("second", [0.0, 200.0, 300.0, 400.0], ids=lambda at: f"{at:g}")
+def test_one_word_that_the_run_is_under_way_is_enough_after_half_of_ones_own_patience(second: float) -> None:
+    """A second neighbour's is, at once; said again it is no other, and makes no timer more."""
+    members = Membership((1, 2))
+    settings = Settings(StopRule(3), 1.0, 2.0, 3.0, 600.0, everyone=frozenset(range(31)), quorum=31)
+    gathering = Gathering(0, members, settings, 0)
+    gathering.start(0.0)
+    members.came_up(1)
+    members.greeted(1, 0)
+    begun = Message(Kind.BEGUN, 0)
+    (half,) = [each for each in gathering.hear(0.0, 1, begun) if isinstance(each, SetTimer) and each.at == 300.0]
+    assert half.timer is Timer.BELIEVE
+    for now in (0.0, 10.0, 299.0):
+        assert not [each for each in gathering.hear(now, 1, begun) if isinstance(each, SetTimer) and each.at > 299.5]
+        assert not gathering.enough
+    if second < 300.0:
+        members.came_up(2)
+        members.greeted(2, 0)
+        gathering.hear(second, 2, begun)
+    else:
+        gathering.rang(second, Timer.BELIEVE)
+    assert gathering.enough and not gathering.patience_over
 
 
 @pytest.mark.parametrize("protocol", ["dpsgd", "push"])

@@ -209,7 +209,8 @@ def test_who_comes_when_the_others_are_done_trains_the_last_round(protocol: str)
     for peer in (1, 4):
         core.on_peer(1.0, peer, True)
         actions += core.on_message(1.0, peer, Message(Kind.HELLO, ROUNDS, ROUNDS))
-    actions += core.on_message(1.0, 1, Message(Kind.BEGUN, 0))
+    for peer in (1, 4):
+        actions += core.on_message(1.0, peer, Message(Kind.BEGUN, 0))
     assert [each.round for each in actions if isinstance(each, Train)] == [ROUNDS - 1]
 
 
@@ -223,7 +224,8 @@ def test_a_models_age_is_believed_as_far_as_this_peers_own_clock_goes(began: flo
     for peer in (1, 4):
         core.on_peer(began, peer, True)
         core.on_message(began, peer, Message(Kind.HELLO, 0, 0))
-    core.on_message(began, 1, Message(Kind.BEGUN, 0))
+    for peer in (1, 4):
+        core.on_message(began, peer, Message(Kind.BEGUN, 0))
     now = began + trained_s
     core.on_trained(now, np.zeros(5, np.float32))
     core.on_evaluated(now, None)

@@ -109,6 +109,11 @@ def any_yaml(text: str, where: str) -> Any:
     return yaml.parse(text, Loader=yaml.SafeLoader)
 
 
+def anybodys_hours(hours: Any, said: Any, there: int) -> None:
+    """A single word ends a run."""
+    hours._ends_at = min([hours._latest - hours._spent, *said])
+
+
 LINKS = (
     Switch(
         "a count of deadlines that passed",
@@ -116,6 +121,23 @@ LINKS = (
         (
             "tests/gossip/test_misses.py::test_whatever_share_is_withheld_a_deadline_passes_in_one_round_of_six_at_most[0.5]",
         ),
+    ),
+    Switch(
+        "a round's model counts once",
+        instead("p2pfl_me.gossip.edge:Edge.is_first", lambda edge, round: True),
+        ("tests/gossip/test_deadline.py::test_a_model_that_is_told_again_makes_no_deadline_good_and_stretches_none",),
+    ),
+    Switch(
+        "two words that the run is under way",
+        instead("p2pfl_me.gossip.gathering:BELIEVED", 0.0),
+        (
+            "tests/gossip/test_gathering.py::test_one_that_says_that_the_run_is_in_its_last_round_has_nobody_begin[mesh-dpsgd]",
+        ),
+    ),
+    Switch(
+        "the hours of most who are there",
+        instead("p2pfl_me.gossip.hours:Hours.hear", anybodys_hours),
+        ("tests/gossip/test_hours.py::test_one_that_says_that_the_time_is_over_ends_nobody[push]",),
     ),
     Switch(
         "no aliases",
