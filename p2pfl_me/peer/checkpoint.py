@@ -24,7 +24,6 @@ from p2pfl_me.message import Vector
 from p2pfl_me.passphrase import known_passphrase
 from p2pfl_me.peer.slots import replace_file, versions
 from p2pfl_me.peer.tensorfile import safetensors_parts
-from p2pfl_me.run.events import Reason
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.sealing import Seal
 from p2pfl_me.tensors import Passphrase, asked_once, checksum, open_tensors, tensor
@@ -38,8 +37,6 @@ REMEDIES = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), NOT_YOURS),
 }
 """What to do where a checkpoint cannot be written, by the system's number."""
-NOT_BY_COUNT = frozenset({Reason.ALONE, Reason.TIME, Reason.WORK})
-"""Reasons to end that ask for no number of rounds; but for some."""
 FORMAT = 1
 """Of what stands here. A number that says another meaning is written as `format`; where none stands it is 1."""
 
@@ -60,16 +57,13 @@ class Course:
         alone = self.alone + (due and not shared)
         return replace(self, trained=self.trained + 1, shared=self.shared + shared, alone=alone)
 
-    def shortfall(self, rounds: int, reason: str = "") -> str:
-        """What is missing of `rounds` that should have been trained and shared by a peer that ended for this reason;
-        empty if nothing is."""
+    def shortfall(self, rounds: int) -> str:
+        """What is missing of `rounds` that should have been trained and shared; empty if nothing is."""
         parts = []
         if not (self.trained or rounds):
             parts.append("trained nothing")
         elif self.trained < rounds:
             parts.append(f"trained {self.trained} of {rounds} rounds")
-        elif not self.trained and not self.joined and reason in NOT_BY_COUNT:
-            parts.append("trained no round")
         if self.alone and not self.shared:
             parts.append("shared none of them with anybody")
         elif self.alone:

@@ -105,7 +105,7 @@ class RoundWork:
         """What is missing of the rounds that a peer should have trained and shared; empty where nothing is."""
         if finish.reason == Reason.STOPPED:
             return ""
-        return self._checkpoint.course.shortfall(finish.rounds + finish.skipped, finish.reason)
+        return self._checkpoint.course.shortfall(finish.rounds + finish.skipped)
 
     def digest(self) -> str:
         """SHA-256 (hex) of the model as it stands in the last checkpoint: equal runs end with equal digests."""

@@ -45,24 +45,6 @@ def test_what_is_missing_is_told(rounds: tuple[tuple[bool, bool], ...], of: int,
     assert course(*rounds).shortfall(of) == words
 
 
-@pytest.mark.parametrize(
-    ("rounds", "reason", "words"),
-    [
-        ((), Reason.ALONE, "trained no round"),
-        ((), Reason.TIME, "trained no round"),
-        ((), Reason.WORK, "trained no round"),
-        ((FULL,), Reason.TIME, ""),
-        ((), Reason.LEFT, ""),
-    ],
-)
-def test_who_has_trained_nothing_at_all_does_not_end_as_if_all_were_done(
-    rounds: tuple[tuple[bool, bool], ...], reason: Reason, words: str
-) -> None:
-    """With exit code 0, as one whose hours were over by its only neighbour's word."""
-    assert course(*rounds).shortfall(len(rounds), reason) == words
-    assert Course(joined=4).shortfall(0, Reason.TIME) == "", "it came to a model that others have trained"
-
-
 def test_the_course_of_earlier_lives_is_in_the_checkpoint(tmp_path: Path) -> None:
     kept = Checkpoint(0, 9, np.ones(4, np.float32), Progress(), "c", "l", course=Course(7, 5, 2))
     save_checkpoint(tmp_path, kept)
