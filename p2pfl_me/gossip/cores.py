@@ -86,6 +86,7 @@ def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol
             contract.training.rounds,
             gossip.deadline.max_s,
             start.waits_s,
+            averages=gossip.aggregation.follows_w,
         )
     core = gossip.protocol.core(Seat(contract, peer, plan, start, settings))
     if contract.stays_s:

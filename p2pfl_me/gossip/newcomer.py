@@ -3,6 +3,9 @@
 A layer around a core that is made only when the model has come. Until then it asks every neighbour that it is linked
 with (WANT), and keeps what they say for the core. In which round it begins, more than half of those who are there say,
 as to any peer that has just started; a giver alone cannot send it further.
+
+Where a rule stands up to liars no single one says what the model is: the newcomer waits for the models of more than
+half of those of its neighbours that joined before, two at least, and takes the middle of them and its own, by value.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from enum import Enum, auto
 import numpy as np
 
 from p2pfl_me.gossip.catch_up import Word, place
-from p2pfl_me.gossip.final import Final
+from p2pfl_me.gossip.final import Final, one_of
 from p2pfl_me.gossip.kind import Start
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Protocol, Refuse, Send, SetTimer, Timer
 from p2pfl_me.gossip.stop import Progress
@@ -50,6 +53,8 @@ class Newcomer:
         How long all wait for each other where they go on together.
     waits_s:
         How long it waits for a neighbour's model; None for ever.
+    averages:
+        As for `HandOut`.
     """
 
     def __init__(
@@ -61,7 +66,13 @@ class Newcomer:
         rounds: int,
         gathers_s: float,
         waits_s: float | None = None,
+        *,
+        averages: bool = True,
     ) -> None:
+        longer = frozenset(neighbours) - start.newcomers
+        self._givers = frozenset(neighbours) if averages or not longer else longer
+        self._needed = 1 if averages or not longer else _enough(len(longer))
+        """So many models make one to begin with: of those who have been there longer."""
         self._waits_s = waits_s
         self._make, self._neighbours, self._start = make, frozenset(neighbours), start
         self._final, self._rounds, self._gathers_s = final, rounds, gathers_s
@@ -70,6 +81,8 @@ class Newcomer:
         self._kept: dict[int, list[Message]] = {}
         """What those have said who are linked."""
         self._stands: dict[int, int] = {}
+        self._got: dict[int, tuple[int, Vector]] = {}
+        """Of whom a model has come, and where it says that it stands."""
         self._views: list[int] = []
         """Rounds of changes that were agreed to meanwhile."""
 
@@ -143,23 +156,35 @@ class Newcomer:
         return [Finish("stopped", 0)]
 
     def _take(self, sender: int, message: Message) -> list[Action]:
-        if self._state is not _State.ASKING or message.params is None:
+        if self._state is not _State.ASKING or message.params is None or sender not in self._givers:
             return []
         own = self._start.params
         model = self._final.unpacked(message.params, own)
         if model is None:
             return [Refuse(sender, "a model to begin with that is none")]
+        self._got[sender] = message.at, model
+        if len(self._got) < self._needed:
+            return []
         self._state = _State.TAKING
+        given = [self._got[peer][1] for peer in sorted(self._got)]
+        begin = one_of(np.stack([own, *given]), stands_up=True) if self._needed > 1 else model
         since = self._start.completed
-        words = [Word(self._stands.get(peer, message.at if peer == sender else since)) for peer in sorted(self._kept)]
+        words = [Word(self._stands.get(peer, self._got.get(peer, (since,))[0])) for peer in sorted(self._kept)]
         completed = place(since, words, neighbours=len(self._neighbours), last=self._rounds - 1, joining=True)
         self._start = replace(
             self._start,
-            params=model,
+            params=begin,
             completed=completed,
             progress=Progress(joined=completed),
             gathers_s=self._gathers_s if completed == since else None,
         )
         norm = float(np.linalg.norm(own)) or 1.0
-        distance = {sender: float(np.linalg.norm(model - own)) / norm}
-        return [Mixed(completed - 1, model, {sender: 1.0}, {}, distance, 0.0, handed=True)]
+        distance = {peer: float(np.linalg.norm(model - own)) / norm for peer, (_, model) in sorted(self._got.items())}
+        weights = dict.fromkeys(distance, 1 / (1 + len(given)) if self._needed > 1 else 1.0)
+        self._got.clear()
+        return [Mixed(completed - 1, begin, weights, {}, distance, 0.0, handed=True)]
+
+
+def _enough(givers: int) -> int:
+    """Models of how many make one to begin with: of more than half, two at least, where there are two."""
+    return min(givers, max(2, givers // 2 + 1))

@@ -229,6 +229,39 @@ def test_a_newcomer_begins_where_most_of_those_who_are_there_say(
     assert [name for name, *_ in core.heard] == names and it.waiting_for == {1}
 
 
+@pytest.mark.parametrize(
+    ("others", "weights"),
+    [
+        (set(), {2: 1 / 3, 3: 1 / 3}),
+        ({3}, {1: 1 / 3, 2: 1 / 3}),  # who joins with it is no witness
+        ({1, 3}, {2: 1.0}),  # there is no other
+        ({1, 2, 3}, {3: 1.0}),
+    ],
+    ids=["alone", "one more", "two more", "all"],
+)
+def test_under_a_rule_against_liars_a_newcomer_begins_with_no_single_model(
+    others: set[int], weights: dict[int, float]
+) -> None:
+    """A liar had only to be first: under `balance` who begins with zeros takes nobody's model any more."""
+    start = Start(MODEL, 4, newcomers=frozenset(others))
+    it = Newcomer(lambda start: Scripted(), (1, 2, 3), start, Final(4), 9, 5.0, averages=False)
+    for peer in (1, 2, 3):
+        it.on_peer(0.0, peer, True)
+    taken = [it.on_message(1.0, peer, Message(Kind.FINAL, 9, 5, MODEL * np.float32(3 - peer))) for peer in (3, 2, 1)]
+    (mixed,) = [each for actions in taken for each in actions if isinstance(each, Mixed)]
+    assert mixed.weights == pytest.approx(weights) and mixed.distance.keys() == weights.keys()
+    if 3 not in others:
+        np.testing.assert_array_equal(mixed.params, MODEL)
+
+
+def test_with_one_neighbour_a_newcomer_begins_with_its_model_under_a_rule_too() -> None:
+    it = Newcomer(lambda start: Scripted(), (1,), Start(MODEL, 4), Final(4), 9, 5.0, averages=False)
+    it.on_peer(0.0, 1, True)
+    (mixed,) = it.on_message(1.0, 1, Message(Kind.FINAL, 9, 5, MODEL * np.float32(2)))
+    assert isinstance(mixed, Mixed)
+    np.testing.assert_array_equal(mixed.params, MODEL * np.float32(2))
+
+
 def test_what_neighbours_say_meanwhile_is_kept_for_the_core_the_last_of_each() -> None:
     core = Scripted()
     it = newcomer(core, [])

@@ -135,6 +135,13 @@ LINKS = (
         ),
     ),
     Switch(
+        "a newcomer's model of several",
+        instead("p2pfl_me.gossip.newcomer:_enough", lambda givers: 1),
+        (
+            "tests/gossip/test_turning.py::test_under_a_rule_against_liars_a_newcomer_begins_with_no_single_model[one more]",
+        ),
+    ),
+    Switch(
         "the hours of most who are there",
         instead("p2pfl_me.gossip.hours:Hours.hear", anybodys_hours),
         ("tests/gossip/test_hours.py::test_one_that_says_that_the_time_is_over_ends_nobody[push]",),
