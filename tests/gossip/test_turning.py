@@ -239,9 +239,7 @@ def test_a_newcomer_begins_where_most_of_those_who_are_there_say(
     ],
     ids=["alone", "one more", "two more", "all"],
 )
-def test_under_a_rule_against_liars_a_newcomer_begins_with_no_single_model(
-    others: set[int], weights: dict[int, float]
-) -> None:
+def test_under_a_rule_a_newcomer_begins_with_no_single_model(others: set[int], weights: dict[int, float]) -> None:
     """A liar had only to be first: under `balance` who begins with zeros takes nobody's model any more."""
     start = Start(MODEL, 4, newcomers=frozenset(others))
     it = Newcomer(lambda start: Scripted(), (1, 2, 3), start, Final(4), 9, 5.0, averages=False)

@@ -137,9 +137,7 @@ LINKS = (
     Switch(
         "a newcomer's model of several",
         instead("p2pfl_me.gossip.newcomer:_enough", lambda givers: 1),
-        (
-            "tests/gossip/test_turning.py::test_under_a_rule_against_liars_a_newcomer_begins_with_no_single_model[one more]",
-        ),
+        ("tests/gossip/test_turning.py::test_under_a_rule_a_newcomer_begins_with_no_single_model[one more]",),
     ),
     Switch(
         "the hours of most who are there",
