@@ -13,7 +13,7 @@ from p2pfl_me.aggregation import Mixture
 from p2pfl_me.gossip.catch_up import place
 from p2pfl_me.gossip.edge import Edge
 from p2pfl_me.gossip.life import Life, Phase
-from p2pfl_me.gossip.outlook import Outlook
+from p2pfl_me.gossip.outlook import NEWS, Outlook
 from p2pfl_me.gossip.pace import Pace
 from p2pfl_me.gossip.protocol import Action, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.rules import Plain, Rule
@@ -76,6 +76,8 @@ class Synchronous(Life):
         self._begun_at = self._trained_at = self._mixed_at = 0.0
         self._largest_distance: float | None = None
         self._alone = False
+        self._looks_again = -1, 0.0
+        """In which round, and when, this peer looks again for whom it waits."""
 
     # -- what a subclass says -----------------------------------------------------------------------------------
 
@@ -274,6 +276,10 @@ class Synchronous(Life):
         again_at = min((at for at in likely.values() if at > now + TICK_S), default=None) if is_long else long_at
         if again_at is None or again_at >= max(self._due.values()):
             return told
+        round, rings_at = self._looks_again
+        if round == self.round and now + TICK_S < rings_at <= again_at + NEWS * self._settings.deadline_min_s:
+            return told  # soon enough, and then again
+        self._looks_again = self.round, again_at
         return [*told, SetTimer(Timer.LONG, self.round, again_at)]
 
     def _over_at(self, peer: int) -> float:
@@ -292,8 +298,9 @@ class Synchronous(Life):
         edge.foretold = message.round, now + message.at / 1000, message.kind is Kind.WAITS
         if sender not in self._due or not put_off:
             return []
+        # The timer that is set rings before that, and sets the next: a word that is said again must make no timer more.
         self._due[sender] = max(self._due[sender], self._pace.due(edge, self.round, now, self._trained_at))
-        return [*self._next_deadline(), *self._foretell_wait(now)]
+        return self._foretell_wait(now)
 
     # -- rounds -------------------------------------------------------------------------------------------------
 

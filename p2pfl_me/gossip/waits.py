@@ -98,8 +98,9 @@ class Waits:
         edge.foretold = message.round, now + message.at / 1000, message.kind is Kind.WAITS
         if sender not in self._due or sender in self._asked:
             return []
+        # The timer that is set rings before that, and sets the next: a word that is said again must make no timer more.
         self._due[sender] = max(self._due[sender], self._pace.due(edge, self._round, now, self._trained_at))
-        return [*self._next_deadline(), *self._foretell_wait(now, there)]
+        return self._foretell_wait(now, there)
 
     def rang(self, now: float, timer: Timer, there: Collection[int]) -> list[Action]:
         """A timer of this round: it takes long, or somebody's time is over."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.misses import NEEDS_MORE, NOT_AWAITED
 from p2pfl_me.gossip.protocol import Action, Send, SetTimer, Timer
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import StopRule
 from p2pfl_me.gossip.waits import Waits
 from p2pfl_me.message import Kind, Message
+from p2pfl_me.topology import plan_of
 from tests.gossip.liars import Liar
 from tests.gossip.swarms import contract_of, run
 from tests.gossip.test_misses import JITTER, met
@@ -80,8 +83,7 @@ def test_who_is_late_teaches_how_long_it_takes_and_is_waited_for_so_long() -> No
 def test_a_word_is_believed_within_the_longest_deadline() -> None:
     waits = waiting(_1=True, _2=True)
     again(waits, 1, 100.0, _1=False, _2=False)
-    (deadline,) = waits.heard(101.0, 1, Message(Kind.LATER, 1, 60_000), THERE)
-    assert isinstance(deadline, SetTimer) and deadline.at == 115.0, "the other one's"
+    assert waits.heard(101.0, 1, Message(Kind.LATER, 1, 60_000), THERE) == [], "the other one's timer is set"
     waits.here(2)
     (deadline,) = waits.rang(115.0, Timer.DEADLINE, THERE)
     assert isinstance(deadline, SetTimer) and deadline.at == 161.0 + 15.0
@@ -159,3 +161,22 @@ def test_push_sum_loses_a_deadline_in_six_rounds_at_most_to_one_that_withholds_s
         for peer in honest
         for other in honest[peer]
     )
+
+
+@pytest.mark.parametrize("protocol", ["dpsgd", "overlap", "push_sum"])
+@pytest.mark.parametrize("step_ms", [50, -50])
+def test_words_without_end_make_no_timers_without_end(protocol: str, step_ms: int) -> None:
+    """Each made two, and a host that looks through all of them at every word soon did nothing else."""
+    contract = contract_of({"kind": "ring"}, 5, 25, {"protocol": protocol})
+    core = core_of(contract, 0, plan_of(contract), Start(np.zeros(5, np.float32)))
+    core.start(0.0)
+    for peer in (1, 4):
+        core.on_peer(0.0, peer, True)
+        for kind in (Kind.HELLO, Kind.BEGUN):
+            core.on_message(0.0, peer, Message(kind, 0, 0))
+    core.on_trained(1.0, np.zeros(5, np.float32))
+    timers = 0
+    for number in range(1000):
+        word = Message((Kind.LATER, Kind.WAITS)[number % 2], 0, 60_000 + number * step_ms)
+        timers += sum(isinstance(each, SetTimer) for each in core.on_message(1.0 + number / 1000, 4, word))
+    assert timers < 100
