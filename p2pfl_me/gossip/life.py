@@ -111,5 +111,13 @@ class Life(ABC):
         self._phase, self._reason = Phase.DONE, reason
         leave: list[Action] = [Send(peer, self._goodbye) for peer in sorted(self._members.there)]
         trained, alone = self.progress.trained, self.progress.alone
-        skipped = self._completed - trained - self.progress.joined
+        behind = self._settings.stop.rounds if reason == "alone" and not self._is_left_by_a_rule else self._completed
+        skipped = behind - trained - self.progress.joined
         return [*leave, Finish(reason, trained, tuple(sorted(self._unsettled())), skipped, alone)]
+
+    @property
+    def _is_left_by_a_rule(self) -> bool:
+        """Whether the contract lets peers end before its last round, and all that are not there have said goodbye."""
+        settings, members = self._settings, self._members
+        reasons = {reason for peer in members.neighbours if (reason := members.why_absent(peer))}
+        return bool(settings.stop.patience or settings.seconds or settings.work) and reasons == {"left"}

@@ -283,9 +283,8 @@ class WaitFree(Life):
         memory, wait = {**self._averaging.memory(), **self._hours.memory(now)}, now - self._trained_at
         members = self._members
         absent = {peer: reason for peer in sorted(members.neighbours) if (reason := members.why_absent(peer))}
-        stop = bool(self._settings.stop.patience or self._settings.seconds or self._settings.work)
-        parted = stop and set(absent.values()) == {"left"}
-        self._alone = bool(members.neighbours) and not members.there and not merged.weights and not parted
+        lonely = bool(members.neighbours) and not members.there and not merged.weights
+        self._alone = lonely and not self._is_left_by_a_rule
         if self._alone:
             missing = absent
         weights, distance = merged.weights, merged.distance

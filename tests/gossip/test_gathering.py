@@ -15,7 +15,7 @@ from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import StopRule
 from p2pfl_me.message import MAX_ROUND, Kind, Message, Vector
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
-from tests.gossip.liars import Mute, OnLinks
+from tests.gossip.liars import Liar, Mute, OnLinks
 from tests.gossip.swarms import contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart, idle
 
@@ -203,6 +203,28 @@ def test_who_waits_in_vain_ends_and_says_why() -> None:
     swarm = run(lonely("wait"), apart(2), step, FaultModel(crashes=(Crash(5.5, 1),), silence_s=0.2))
     finish = swarm.finished[0]
     assert finish.reason == "alone" and finish.rounds < 10
+    assert finish.rounds + finish.skipped == 20, "what it has not trained of the contract's rounds is no success"
+
+
+class Leaves(Liar):
+    """Says goodbye in its third round."""
+
+    def say(self, now: float, send: Send) -> list[Send]:
+        leaves = send.message.kind is Kind.OFFER and send.message.round == 2
+        return [send, Send(send.to, Message(Kind.LEAVE, 2, 2))] if leaves else [send]
+
+
+@pytest.mark.parametrize(
+    ("rules", "are_behind"), [({}, True), ({"patience": {"rounds": 1000, "of": "everyone"}}, False)]
+)
+def test_who_is_left_has_left_rounds_out_unless_the_contract_lets_peers_end_before_the_last(
+    rules: dict[str, Any],
+    are_behind: bool,
+) -> None:
+    contract = contract_of({"kind": "line"}, 2, 20, {"alone": "wait", "start": {"patience": 50}, **rules})
+    finish = run(contract, apart(2), step, liars={1: Leaves}).finished[0]
+    assert finish.reason == "alone" and 0 < finish.rounds < 20
+    assert finish.rounds + finish.skipped == (20 if are_behind else finish.rounds)
 
 
 @pytest.mark.parametrize("protocol", ALL)
