@@ -1,4 +1,5 @@
-"""What an MP4 or MOV says of the whole film in its index, `moov` (ISO/IEC 14496-12): how long it plays, whether in HDR.
+"""What an MP4 or MOV says of the whole film in its index, `moov` (ISO/IEC 14496-12): how long it plays, whether in HDR,
+how many samples (pictures, or moments of sound) it has.
 
 A film that was trimmed on a phone, or copied without being decoded, keeps the pictures before and behind what it plays:
 its count of pictures is that of the file, its length that of the film.
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from p2pfl_me.errors import DataError
 from p2pfl_me.files import open_regular
 
 MOST = 1 << 26
@@ -22,6 +24,10 @@ HDR = {16: "PQ", 18: "HLG"}
 """Transfer characteristics of ITU-T H.273 whose values are no brightness as screens show it."""
 _BOXES = 1000
 """Boxes of a file that are looked at for its index."""
+_ALIKE = re.compile(rb"stsz....(?!\0\0\0\0)....(....)|trun..[\0\x10\x20\x30].(....)", re.S)
+"""A count of samples that are not listed one by one, since they are all as long, or as the track's default says."""
+FEW, EACH = 1 << 22, 16
+"""Samples that any file may state, and those for each of its bytes. A reader takes 24 bytes for each that is stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,31 @@ def index_of(path: Path) -> Index:
         return Index()
     colour = re.search(rb"colrncl[xc]..(..)", moov, re.S)
     return Index(_seconds(moov), HDR.get(int.from_bytes(colour[1], "big"), "") if colour else "")
+
+
+def require_samples(path: Path) -> None:
+    """See that a file holds about what its index, or that of a fragment, states: a number there costs no bytes.
+
+    Raises
+    ------
+    DataError
+        It states more samples than it can have.
+    """
+    stated, size = 0, path.stat().st_size
+    try:
+        with open_regular(path, None) as file:
+            for kind, length in _boxes(file):
+                if kind in (b"moov", b"moof") and length <= MOST:
+                    counts = (next(filter(None, found.groups())) for found in _ALIKE.finditer(file.read(length)))
+                    stated = max([stated, *(int.from_bytes(count, "big") for count in counts)])
+    except (OSError, struct.error):
+        return
+    if stated > max(FEW, EACH * size):
+        raise DataError(
+            f"states {stated:,} pictures or sounds, and has {size:,} bytes: it broke off, or is meant to fill the memory",
+            where=str(path),
+            fix="copy it again from where it was recorded",
+        )
 
 
 def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:

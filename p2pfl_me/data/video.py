@@ -19,9 +19,10 @@ from p2pfl_me.data.blank import blank_words, is_blank
 from p2pfl_me.data.capture import next_picture, open_capture
 from p2pfl_me.data.concealed import made_up
 from p2pfl_me.data.drawn import drawn_input
+from p2pfl_me.data.extent import LARGEST
 from p2pfl_me.data.fields import Fields, can_read_fields, field_pictures, fields_of, several
 from p2pfl_me.data.film_end import require_end, require_sound
-from p2pfl_me.data.moov import index_of
+from p2pfl_me.data.moov import index_of, require_samples
 from p2pfl_me.data.pixels import Shape, shape_of
 from p2pfl_me.data.still import Still
 from p2pfl_me.errors import DataError
@@ -114,8 +115,10 @@ def look_at(path: Path) -> Video:
     except UnicodeEncodeError as error:  # OpenCV would end this process
         raise DataError(f"has a name that is not UTF-8: {path.name!a}", fix="rename it") from error
     _require_pictures_of_its_own(path)
+    require_samples(path)
     capture, drawn = open_capture(path), drawn_input(path)
     try:
+        _require_extent(capture, path)
         first = next_picture(capture) if capture.isOpened() else None
         if first is None:
             raise DataError(
@@ -161,6 +164,17 @@ def _require_pictures_of_its_own(path: Path) -> None:
             "has a name that readers take for a pattern of many files",
             where=str(path),
             fix="rename it, without the `%`",
+        )
+
+
+def _require_extent(capture: cv2.VideoCapture, path: Path) -> None:
+    """See that its pictures are not so large that a few of them fill the memory."""
+    width, height = (int(capture.get(each)) for each in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    if width * height > LARGEST:
+        raise DataError(
+            f"has pictures of {width}x{height} pixels, more than {LARGEST:,} in all",
+            where=str(path),
+            fix="convert it to a smaller size, or leave it out: no film of a face has as many",
         )
 
 

@@ -250,6 +250,35 @@ def test_a_film_whose_words_of_itself_are_no_text_is_read_as_any(name: str, tmp_
     assert all((one.image == other.image).all() for one, other in zip(found.pictures(), plain.pictures(), strict=True))
 
 
+def _with_samples(data: bytes, how: str) -> bytes:
+    count = (1 << 26).to_bytes(4, "big")
+    if how == "index":
+        at = data.index(b"stsz") + 8
+        return data[:at] + (1).to_bytes(4, "big") + count + data[at + 8 :]
+    run = b"trun" + bytes(4) + count
+    for kind in (b"", b"traf", b"moof"):
+        run = (len(kind + run) + 4).to_bytes(4, "big") + kind + run
+    return data + run
+
+
+@pytest.mark.parametrize("how", ["index", "fragment"])
+def test_a_film_that_states_more_samples_than_it_can_have_is_not_opened(how: str, tmp_path: Path) -> None:
+    """One of 1.6 kB took a gigabyte: FFmpeg makes an entry of its own for each sample that is stated."""
+    path = tmp_path / "film.mp4"
+    path.write_bytes(_with_samples((FILMS / "progressive.mp4").read_bytes(), how))
+    with pytest.raises(DataError, match="states 67,108,864 pictures"):
+        look_at(path)
+
+
+def test_a_film_of_pictures_that_fill_the_memory_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of 1.5 MB has a picture of 15000x15000 pixels, and took 2.6 GB."""
+    path = written(tmp_path / "film.avi", [np.full((24, 32, 3), each, np.uint8) for each in (0, 90, 180)])
+    monkeypatch.setattr(video, "LARGEST", 24 * 32 - 1)
+    monkeypatch.setattr(video, "next_picture", None)
+    with pytest.raises(DataError, match="has pictures of 32x24 pixels"):
+        look_at(path)
+
+
 @pytest.mark.parametrize(
     "text",
     [
