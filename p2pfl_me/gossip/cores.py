@@ -40,6 +40,12 @@ def largest_value(gossip: Gossip) -> float:
     return math.inf if gossip.protocol.sends_sums else MAX_WEIGHT
 
 
+def largest_norm(contract: Contract) -> float:
+    """The norm above which a message's vector is absurd: noise grows with the number of its values."""
+    noisy = contract.privacy.noise is not None or contract.privacy.exchange.own_noise
+    return math.inf if noisy else MAX_WEIGHT
+
+
 def packed_limit(contract: Contract, size: int, personal: Ranges, shapes: tuple[tuple[int, ...], ...]) -> int:
     """The most bytes of a compressed or masked model, 0 where models travel as they are."""
     gossip = contract.gossip
@@ -75,6 +81,7 @@ def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol
         gathers_s=start.gathers_s,
         work=contract.training.work,
         wait_alone=gossip.alone == "wait" or contract.privacy.exchange.sums_only,
+        largest_norm=largest_norm(contract),
     )
     if start.joins:
         since = replace(start, joins=False)

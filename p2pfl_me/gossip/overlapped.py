@@ -14,6 +14,7 @@ from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.life import Phase
 from p2pfl_me.gossip.misses import NEEDS_MORE
 from p2pfl_me.gossip.protocol import Action, Send, SetTimer, Timer
+from p2pfl_me.gossip.rules import sent_of
 from p2pfl_me.message import Kind, Message, Vector
 
 
@@ -52,7 +53,7 @@ class Overlapped(DPSGD):
         begun = super()._begin(now, round)
         if self._phase is not Phase.TRAINING or self._is_last:
             return begun
-        self._out = self._rule.outgoing(self.round, self._params, self._params)
+        self._out = sent_of(self._rule, self.round, self._params, self._params, self._settings.largest_norm)
         self._missing, self._due = {}, {}
         exchanged = self._exchange(now)
         # From the end of the training on somebody is waited for, and not before.

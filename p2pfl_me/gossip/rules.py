@@ -6,10 +6,12 @@ itself, and with it every promise about W, is `dpsgd`'s.
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
 
+from p2pfl_me.errors import DivergedError
 from p2pfl_me.gossip.protocol import NOTHING, Memory
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.layout import Ranges
@@ -36,6 +38,28 @@ class Rule(Protocol):
 
     def memory(self) -> Memory:
         """What must be found again after a restart."""
+
+
+def sent_of(rule: Rule, round: int, start: Vector, trained: Vector, largest: float) -> Vector:
+    """What a rule has sent of a round, float32 (E,).
+
+    It may be larger than the model that was trained, which its trainer has looked at: a step or a momentum is in it,
+    and one neighbour's models can have made those large. Whoever got it would hold that against this peer.
+
+    Raises
+    ------
+    DivergedError
+        Its norm is above `largest`, so that nobody takes it.
+    """
+    found = rule.outgoing(round, start, trained)
+    norm = float(np.linalg.norm(found)) if largest < math.inf else 0.0
+    if norm <= largest:  # NaN is not
+        return found
+    raise DivergedError(
+        f"what would be sent has a norm of {norm:.3g}, where {largest:g} is the most that anybody takes",
+        where=f"round {round + 1}",
+        fix="see whose model led this one away (p2pme status), and lower training.learning_rate if it was nobody's",
+    )
 
 
 class Unwatched:

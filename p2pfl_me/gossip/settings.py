@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from p2pfl_me.gossip.stop import StopRule
@@ -34,3 +35,5 @@ class Settings:
     """How many rounds all peers train together, if that ends the run."""
     wait_alone: bool = False
     """Whether a peer waits instead of training alone where nobody is linked, or too few for a sum under masks."""
+    largest_norm: float = math.inf
+    """Of what is sent: a larger one is refused by whoever it is sent to."""

@@ -16,7 +16,7 @@ from p2pfl_me.gossip.life import Life, Phase
 from p2pfl_me.gossip.outlook import NEWS, Outlook
 from p2pfl_me.gossip.pace import Pace
 from p2pfl_me.gossip.protocol import Action, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
-from p2pfl_me.gossip.rules import Plain, Rule
+from p2pfl_me.gossip.rules import Plain, Rule, sent_of
 from p2pfl_me.gossip.settings import TICK_S, Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
 from p2pfl_me.message import Kind, Message, Vector
@@ -143,7 +143,7 @@ class Synchronous(Life):
         self._phase = Phase.EXCHANGING
         self._trained, self._trained_at = params, now
         self._pace.trained(self.round, now)
-        self._out = self._rule.outgoing(self.round, self._params, params)
+        self._out = sent_of(self._rule, self.round, self._params, params, self._settings.largest_norm)
         self._missing, self._due = {}, {}
         exchanged = self._exchange(now)
         return [*exchanged, *self._foretell_wait(now)]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from p2pfl_me.contract import Contract
-from p2pfl_me.gossip.cores import exchanged_size, largest_value, packed_limit
-from p2pfl_me.message import MAX_WEIGHT
+from p2pfl_me.gossip.cores import exchanged_size, largest_norm, largest_value, packed_limit
 from p2pfl_me.networks.layout import Layout
 from p2pfl_me.wire.codec import Schema
 
@@ -17,5 +14,4 @@ def schema_of(contract: Contract, layout: Layout) -> Schema:
     exchanged = exchanged_size(gossip, size, personal)
     # Slices differ in length from edge to edge, as compressed models do: the core knows which is due.
     packed = 4 * exchanged if contract.peers.widths else packed_limit(contract, size, personal, layout.dimensions)
-    noisy = contract.privacy.noise is not None or contract.privacy.exchange.own_noise
-    return Schema(exchanged, layout.digest(), packed, largest_value(gossip), math.inf if noisy else MAX_WEIGHT)
+    return Schema(exchanged, layout.digest(), packed, largest_value(gossip), largest_norm(contract))

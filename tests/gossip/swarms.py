@@ -56,6 +56,7 @@ class Swarm:
     starts: dict[int, Start] = field(default_factory=dict)
     mixed: dict[int, list[Mixed]] = field(default_factory=lambda: defaultdict(list))
     finished: dict[int, Finish] = field(default_factory=dict)
+    failed: dict[int, P2pmeError] = field(default_factory=dict)
     ended: dict[int, float] = field(default_factory=dict)
     """peer -> when its last round was over"""
     left: dict[int, float] = field(default_factory=dict)
@@ -86,6 +87,7 @@ def run(
     liars: Mapping[int, Callable[[Core], Core]] = NO_LIARS,
     around: Callable[[int, Core], Core] = lambda peer, core: core,
     loss: Callable[[int, int], float | None] = lambda peer, round: None,
+    may_fail: bool = False,
 ) -> Swarm:
     """From `begin` (n, P) to the end; `liars` put something else around the cores of some peers, and `around` around
     those of all. `loss`: (peer, round) -> that of its validation."""
@@ -112,6 +114,7 @@ def run(
         seed=contract.seed,
     )
     assert simulation.run(1e7), "somebody still runs"
+    assert may_fail or not swarm.failed
     swarm.finished, swarm.sent = dict(simulation.finished), dict(simulation.network.sent)
     return swarm
 
@@ -151,5 +154,6 @@ class _Work(Untold):
             self._swarm.missing.setdefault(self._peer, frozenset(event.missing))
 
     def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
-        assert error is None
+        if error:
+            self._swarm.failed[self._peer] = error
         self._swarm.left[self._peer] = self._clock.now

@@ -1,6 +1,7 @@
 """One core that is fed whatever comes, in any order, answers as approved: changes, newcomers and who hands out, too.
 
-Nothing here is likely, and nothing may raise. Whoever changes an answer means to, as in `test_traces.py`.
+Nothing here is likely, and nothing may raise but that what a peer has trained is no model. Whoever changes an answer
+means to, as in `test_traces.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.errors import DivergedError
 from p2pfl_me.gossip.cores import Start, exchanged_size
 from p2pfl_me.gossip.protocol import Action, Finish, Leave, Mixed, Protocol, SetTimer, Timer, Train
 from p2pfl_me.gossip.stop import Progress
@@ -72,7 +74,11 @@ class Monkey:
             return self._core.on_evaluated(self._now, random.choice((None, 1.0, 2.0)))
         if self._training and dice < 0.3:
             train, self._training = self._training, None
-            return self._core.on_trained(self._now, train.params + np.float32(random.choice((-1.0, 0.5))))
+            try:
+                return self._core.on_trained(self._now, train.params + np.float32(random.choice((-1.0, 0.5))))
+            except DivergedError:  # its own model is lost by what no wire lets in, and its host ends it
+                self.over = True
+                return self._core.on_stop(self._now)
         if self._timers and dice < 0.5:
             self._timers.sort(key=lambda each: each.at)
             timer = self._timers.pop(0)
