@@ -75,7 +75,7 @@ def require_samples(path: Path) -> None:
         return
     if stated > max(FEW, EACH * size):
         raise DataError(
-            f"states {stated:,} pictures or sounds, and has {size:,} bytes: it broke off, or is meant to fill the memory",
+            f"states {stated:,} pictures or sounds, and has {size:,} bytes: it broke off, or would fill the memory",
             where=str(path),
             fix="copy it again from where it was recorded",
         )
