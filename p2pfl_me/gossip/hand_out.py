@@ -125,6 +125,8 @@ class HandOut:
         self._served: set[int] = set()
         """Who has got this peer's model since it ended so."""
         self._gone = False
+        self._sent: tuple[Vector, Vector] | None = None
+        """The model that was asked for, and how it travels."""
 
     @property
     def waiting_for(self) -> frozenset[int]:
@@ -382,4 +384,7 @@ class HandOut:
         return Message(Kind.LEAVE, max(0, self._completed - early), self._completed)
 
     def _packed(self) -> Vector:
-        return self._final.packed(self._params)
+        """One and the same array for one model: what was queued on a link does not travel again for who asks again."""
+        if self._sent is None or self._sent[0] is not self._params:
+            self._sent = self._params, self._final.packed(self._params)
+        return self._sent[1]

@@ -340,9 +340,9 @@ def test_one_that_waits_for_a_final_model_and_is_stopped_ends_with_its_rounds() 
     assert [each.message.kind for each in said if isinstance(each, Send)] == [Kind.LEAVE, Kind.WANT]
     assert core.waiting_for == {1, 3} and said[-1] == Finish("rounds", ROUNDS, alone=1, stays_s=60)
     assert core.on_timer(31.0, Timer.HAND_OUT, ROUNDS) == [], "the mute one is given up"
-    assert core.on_message(32.0, 3, Message(Kind.WANT, 3))[0].message.kind is Kind.FINAL, (
-        "who is behind gets what it has"
-    )
+    given, again = (core.on_message(32.0, 3, Message(Kind.WANT, 3))[0].message for _ in range(2))
+    assert given.kind is Kind.FINAL, "who is behind gets what it has"
+    assert again == given and again.params is given.params, "which a link takes for what it has queued already"
     assert core.on_stop(33.0) == [Leave()]
 
 

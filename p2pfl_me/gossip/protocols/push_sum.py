@@ -71,6 +71,8 @@ class PushSum:
         self._me, self._flows, self._peers = me, flows, peers
         self._last: dict[int, int] = {}
         """receiver -> the last round in which something was sent to it."""
+        self._told: dict[int, Vector] = {}
+        """receiver -> what was: the same array for who asks again, so that it does not travel twice over a link."""
         own = memory.get("mass")
         self._mass: Mass = _with_weight(params, 1.0) if own is None else own.copy()
         self._sent = _by_peer(memory, "sent")
@@ -90,7 +92,8 @@ class PushSum:
             self._mass -= flow
             total = self._sent[peer] + flow if peer in self._sent else flow
             self._sent[peer], self._last[peer] = total, round
-            sends.append(Send(peer, Message(Kind.PUSH, round, round, encode_mass(total))))
+            self._told[peer] = encode_mass(total)
+            sends.append(Send(peer, Message(Kind.PUSH, round, round, self._told[peer])))
         return sends
 
     def due(self, round: int) -> Mapping[int, bool]:
@@ -119,7 +122,7 @@ class PushSum:
         if message.kind is Kind.WITHDRAW and self._last.get(sender, -1) >= message.round:
             # It waits for what was sent in that round or later: here it is again.
             last = self._last[sender]
-            return [Send(sender, Message(Kind.PUSH, last, last, encode_mass(self._sent[sender])))]
+            return [Send(sender, Message(Kind.PUSH, last, last, self._told[sender]))]
         if message.kind is not Kind.PUSH or message.params is None or self._latest.get(sender, -1) >= message.round:
             return []
         if fault := self._fault(sender, decode_mass(message.params)):
