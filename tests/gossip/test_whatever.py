@@ -64,7 +64,10 @@ class Monkey:
             if self.over:
                 return
             self._now += self._random.expovariate(1.0)
-            self._note(self._fed())
+            try:
+                self._note(self._fed())
+            except DivergedError:  # its own model is lost by what no wire lets in, and its host ends it
+                break
         self._note(self._core.on_stop(self._now))
 
     def _fed(self) -> list[Action]:
@@ -74,11 +77,7 @@ class Monkey:
             return self._core.on_evaluated(self._now, random.choice((None, 1.0, 2.0)))
         if self._training and dice < 0.3:
             train, self._training = self._training, None
-            try:
-                return self._core.on_trained(self._now, train.params + np.float32(random.choice((-1.0, 0.5))))
-            except DivergedError:  # its own model is lost by what no wire lets in, and its host ends it
-                self.over = True
-                return self._core.on_stop(self._now)
+            return self._core.on_trained(self._now, train.params + np.float32(random.choice((-1.0, 0.5))))
         if self._timers and dice < 0.5:
             self._timers.sort(key=lambda each: each.at)
             timer = self._timers.pop(0)
